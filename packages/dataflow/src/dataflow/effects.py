@@ -1,0 +1,100 @@
+"""Everything that a data plan may ask of the world, and the typed way to ask.
+
+Rule 1: only `dataflow.executors` answers these; nothing else in the package performs I/O for operations.
+Rule 2: a plan that writes more than one statement asks for `atomically` first. Without it each statement
+        commits by itself, which is one round trip instead of three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import msgspec
+
+from kailash.plan import Plan
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable, Table
+
+T = TypeVar("T")
+Row: TypeAlias = dict[str, Any]  # {field: value as declared}
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A buffered result: the rows as records of Python values, and how many rows the statement touched."""
+
+    items: list[Row]
+    touched: int
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Run one statement.
+
+    shape: equal shapes have equal SQL text; the executor compiles *build()* once for each.
+    values: bind parameter name -> Python value, as declared (an executor encodes it for its driver).
+    writes: whether the statement can change anything (SQLite: which connection runs it).
+    """
+
+    shape: Hashable
+    build: Callable[[], Executable]
+    values: Mapping[str, Any]
+    writes: bool = False
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Send many records at once into *table*, columns in the order of *fields*; the fastest way there is.
+
+    PostgreSQL under asyncio: COPY. Elsewhere: executemany or the like. The reply is the number of rows.
+    *temporary*: a table made for this transaction, with the given fields' types and an ``ordinal_`` column
+    (position in *records*, from 0), dropped at commit; later statements of the plan join it.
+    """
+
+    table: Callable[[], Table]
+    fields: tuple[str, ...]
+    records: Sequence[Sequence[Any]]
+    temporary: str | None = None
+
+
+class Atomically(msgspec.Struct, frozen=True):
+    """From here to the end of the plan: one transaction (or a savepoint of the one already open)."""
+
+
+class AfterCommit(msgspec.Struct, frozen=True):
+    """Do these once the enclosing transaction has committed, in order, or never."""
+
+    deeds: tuple[Callable[[], None], ...]
+
+
+Effect: TypeAlias = Query | Load | Atomically | AfterCommit
+DataPlan: TypeAlias = Plan[Effect, T]
+
+
+def query(
+    shape: Hashable, build: Callable[[], Executable], values: Mapping[str, Any], *, writes: bool = False
+) -> DataPlan[Rows]:
+    """Ask for the rows of one statement."""
+    rows: Rows = yield Query(shape, build, values, writes)
+    return rows
+
+
+def load(
+    table: Callable[[], Table],
+    fields: tuple[str, ...],
+    records: Sequence[Sequence[Any]],
+    *,
+    temporary: str | None = None,
+) -> DataPlan[int]:
+    """Ask for many records to be stored at once; return how many were."""
+    count: int = yield Load(table, fields, records, temporary)
+    return count
+
+
+def atomically() -> DataPlan[None]:
+    """Ask that all that follows commits or fails as one."""
+    yield Atomically()
+
+
+def after_commit(*deeds: Callable[[], None]) -> DataPlan[None]:
+    """Ask for *deeds* once the work is committed."""
+    yield AfterCommit(deeds)

@@ -1,0 +1,120 @@
+"""Errors of the data layer.
+
+    DataFlowError
+    +-- ModelError            a declaration makes no sense
+    +-- RecordNotFoundError   no record has that id
+    +-- DuplicateError        a unique constraint refused the write
+    +-- ForeignKeyError       a foreign key refused the write
+    +-- ConstraintError       another constraint refused the write
+    +-- UnconfirmedError      an unfiltered bulk change was not confirmed
+    +-- SchemaMismatchError   a table is not what its model says
+    +-- MigrationLockedError  somebody else holds the migration lock
+    +-- RetryableError        a deadlock or a serialization failure: the same call may succeed
+    +-- DatabaseError         the database refused, for a reason that is nobody's input
+        +-- DatabaseUnavailableError   it cannot be reached
+"""
+
+from __future__ import annotations
+
+from kailash.errors import KailashError, Kind
+
+
+class DataFlowError(KailashError):
+    """Base of DataFlow's errors; never raised itself."""
+
+
+class ModelError(DataFlowError):
+    """A model's declaration makes no sense."""
+
+    kind = Kind.INVALID
+    code = "model_declaration"
+
+
+class UnknownModelError(DataFlowError):
+    """No model of that name is registered."""
+
+    kind = Kind.NOT_FOUND
+    code = "unknown_model"
+
+
+class RecordNotFoundError(DataFlowError):
+    """No record has that id, as far as this caller may know."""
+
+    kind = Kind.NOT_FOUND
+    code = "record_not_found"
+
+
+class DuplicateError(DataFlowError):
+    """A unique constraint refused the write."""
+
+    kind = Kind.CONFLICT
+    code = "duplicate"
+
+
+class ForeignKeyError(DataFlowError):
+    """A foreign key refused the write: the record it points to is absent, or one still points here."""
+
+    kind = Kind.CONFLICT
+    code = "foreign_key"
+
+
+class ConstraintError(DataFlowError):
+    """Another constraint of the database refused the write."""
+
+    kind = Kind.INVALID
+    code = "constraint"
+
+
+class UnconfirmedError(DataFlowError):
+    """A bulk change of every record was not confirmed."""
+
+    kind = Kind.UNCONFIRMED
+    code = "unconfirmed"
+
+
+class InvalidSortError(DataFlowError):
+    """A sort key names no field."""
+
+    kind = Kind.MALFORMED
+    code = "invalid_sort"
+
+
+class InvalidPageError(DataFlowError):
+    """A limit, an offset or a cursor cannot be used."""
+
+    kind = Kind.MALFORMED
+    code = "invalid_page"
+
+
+class SchemaMismatchError(DataFlowError):
+    """A table exists and is not what its model says."""
+
+    kind = Kind.UNAVAILABLE
+    code = "schema_mismatch"
+
+
+class MigrationLockedError(DataFlowError):
+    """Somebody else holds the migration lock of this database."""
+
+    kind = Kind.UNAVAILABLE
+    code = "migration_locked"
+
+
+class RetryableError(DataFlowError):
+    """A deadlock, a serialization failure or a busy database: the same call may succeed."""
+
+    kind = Kind.UNAVAILABLE
+    code = "retry"
+
+
+class DatabaseError(DataFlowError):
+    """The database refused for a reason that is nobody's input."""
+
+    code = "database"
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """The database cannot be reached, or refuses to be entered."""
+
+    kind = Kind.UNAVAILABLE
+    code = "database_unavailable"

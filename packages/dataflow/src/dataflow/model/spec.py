@@ -1,0 +1,77 @@
+"""What a model is, as plain values. No SQLAlchemy here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from kailash.shapes import Field, Shape
+
+
+class ForeignKey(msgspec.Struct, frozen=True):
+    """Written in an annotation: ``Annotated[int, ForeignKey("Customer.id", on_delete="cascade")]``."""
+
+    target: str  # "Customer.id"
+    on_delete: str = "restrict"  # "cascade", "restrict", "set null"
+
+
+class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One field: its Python type without Optional and Annotated, and what the database must know of it."""
+
+    name: str
+    python_type: Any  # str, Decimal, list, an Enum class, ...: the key of the column-type table
+    annotation: Any  # as written, for the shape
+    nullable: bool
+    default: Any  # kailash.shapes.REQUIRED where there is none; a function makes one default a record
+    primary_key: bool = False
+    autoincrement: bool = False
+    generated: bool = False  # an id that we make (UUIDv7) when it is not given
+    managed: bool = False  # created_at, updated_at: stamped by us, never settable by a caller
+    max_length: int | None = None
+    foreign_key: ForeignKey | None = None
+    naive: bool = False  # a datetime without a zone
+
+
+class IndexSpec(msgspec.Struct, frozen=True):
+    """One index: its name, its fields in order, and whether it is unique."""
+
+    name: str
+    fields: tuple[str, ...]
+    unique: bool = False
+
+
+class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """``__dataflow__`` of a model. Options of later versions are refused where they are declared."""
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One model."""
+
+    name: str  # "OrderItem"
+    table: str  # "order_items"
+    module: str
+    fields: tuple[FieldSpec, ...]
+    indexes: tuple[IndexSpec, ...] = ()
+    options: ModelOptions = ModelOptions()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, FieldSpec]:
+        """The fields by name, in order."""
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def record(self) -> Shape:
+        """The shape of a stored record: every field."""
+        return Shape(self.name, [Field(f.name, f.annotation, f.default) for f in self.fields])
+
+    @cached_property
+    def settable(self) -> Shape:
+        """The shape of what a caller may give: every field but the managed ones; ``id`` where it is not made."""
+        return Shape(
+            self.name,
+            [Field(f.name, f.annotation, None if f.generated or f.autoincrement else f.default)
+             for f in self.fields if not f.managed],
+        )
