@@ -1,0 +1,90 @@
+"""Which capabilities each channel has: what is hidden on a channel cannot be called over it either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
+
+from kailash.capability import Capability, Catalogue, Nature, Provider
+from nexus.call import Call
+from nexus.options import Options
+
+Rule: TypeAlias = Callable[[Capability], bool]
+
+CHANNELS: Final = ("rest", "cli", "mcp")
+
+
+class Shown:
+    """A provider without what a rule hides."""
+
+    def __init__(self, provider: Provider, rule: Rule) -> None:
+        self._provider = provider
+        self._rule = rule
+
+    def capabilities(self) -> Iterable[Capability]:
+        return [each for each in self._provider.capabilities() if self._rule(each)]
+
+    @property
+    def revision(self) -> int:
+        return self._provider.revision
+
+    def prepare(self) -> None:
+        self._provider.prepare()
+
+    def close(self) -> None:
+        self._provider.close()
+
+
+class Exposure:
+    """The catalogue of each channel, and the one of code in this process, which has everything."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self._rules = dict(rules)
+        self._everything = Catalogue()
+        self._shown = {channel: Catalogue() for channel in rules}
+
+    def add(self, provider: Provider) -> None:
+        """Offer *provider* on every channel. Adding it again changes nothing."""
+        if any(provider is known for known in self._everything.providers):
+            return
+        self._everything.add(provider)
+        for channel, catalogue in self._shown.items():
+            catalogue.add(Shown(provider, self._rules[channel]))
+
+    def on(self, channel: str) -> Catalogue:
+        """Return the catalogue of *channel*; of a channel without a rule, everything."""
+        return self._shown.get(channel, self._everything)
+
+    def find(self, call: Call) -> Capability:
+        """Return the capability that *call* names, if its channel has it.
+
+        Raises: NoSuchCapabilityError, with the closest names of that channel.
+        """
+        return self._shown.get(call.channel, self._everything).find(call.capability)
+
+
+def rules(options: Options) -> dict[str, Rule]:
+    """Return what *options* show on each channel."""
+    return {
+        "rest": _rule(shown=options.generate_endpoints, bulk=options.expose_bulk),
+        "cli": _rule(shown=options.generate_commands, bulk=options.expose_bulk),
+        "mcp": _agents_rule(options),
+    }
+
+
+def _rule(*, shown: bool, bulk: bool) -> Rule:
+    def rule(capability: Capability) -> bool:
+        return not capability.resource or (shown and (bulk or not capability.bulk))
+
+    return rule
+
+
+def _agents_rule(options: Options) -> Rule:
+    agents = options.agents
+    general = _rule(shown=options.generate_tools, bulk=options.expose_bulk and agents.bulk)
+
+    def rule(capability: Capability) -> bool:
+        allowed = agents.read if capability.nature is Nature.READ else agents.write
+        return allowed and general(capability)
+
+    return rule
