@@ -120,6 +120,45 @@ class NodeExecutionError(KailashError):
     code = "node_execution"
 
 
+class WorkflowValidationError(KailashError):
+    """A workflow cannot be built; ``problems`` lists everything that is wrong with it, ``field`` the node's id."""
+
+    kind = Kind.INVALID
+    code = "workflow_validation"
+
+
+class RuntimeExecutionError(KailashError):
+    """A runtime, or what a run holds, was used in a way that makes no sense."""
+
+    code = "runtime_execution"
+
+
+class WorkflowExecutionError(KailashError):
+    """A run stopped because a node failed, the error of the node is the ``__cause__``.
+
+    ``kind``, ``code`` and ``problems`` are those of the cause when it is one of ours. The text of a foreign
+    exception is shown by ``str()`` and never part of ``message``, which travels to clients.
+    """
+
+    code = "workflow_execution"
+
+    def __init__(
+        self, message: str, *, node_id: str = "", run_id: str = "", results: object = None, cause: BaseException | None
+    ) -> None:
+        ours = cause if isinstance(cause, KailashError) else None
+        super().__init__(message, hint=ours.hint if ours else "", problems=ours.problems if ours else ())
+        if ours is not None:
+            self.__dict__ |= {"kind": ours.kind, "code": ours.code}  # of this one error, not of the class
+        self.node_id = node_id
+        self.run_id = run_id
+        self.results = results if results is not None else {}  # {node id: output} of what had finished
+        self.__cause__ = cause
+
+    def __str__(self) -> str:
+        foreign = self.__cause__ is not None and not isinstance(self.__cause__, KailashError)
+        return f"{self.message}: {self.__cause__}" if foreign else super().__str__()
+
+
 def did_you_mean(word: str, known: Iterable[str], *, most: int = 12) -> str:
     """Return a hint: the closest of *known* to *word*, or the first *most* of them."""
     from difflib import get_close_matches
