@@ -40,6 +40,11 @@ class Rules(msgspec.Struct, frozen=True):
     zone: str | None = None
     description: str = ""
 
+    @property
+    def free(self) -> bool:
+        """Whether nothing is asked."""
+        return self == NO_RULES or self == Rules(description=self.description)
+
 
 NO_RULES: Final = Rules()
 

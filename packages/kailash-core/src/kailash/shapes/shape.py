@@ -100,6 +100,18 @@ class Shape:
         """
         return self._single(self._types, field, value)
 
+    def check_field(self, field: str, value: Any) -> Any:
+        """Return one value as the field's type, within its limits (what is to be stored).
+
+        Raises: InvalidInputError.
+        """
+        return self._single(self._checks, field, value)
+
+    def unconstrained(self, field: str) -> bool:
+        """Whether every value of the field's Python type is acceptable, but for what no database can hold."""
+        unfolded = self.unfolded(field)
+        return isinstance(unfolded.core, type) and unfolded.rules.free
+
     def check_item(self, field: str, value: Any) -> Any:
         """Return *value* as the type of the items of a list field; of another field, as its own type.
 
