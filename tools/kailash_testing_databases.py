@@ -1,0 +1,131 @@
+"""Databases for tests: the pytest plugin that all packages and the integration tests share.
+
+Fixtures, all for one test:
+
+``sqlite_url``     a file of its own.
+``postgres_url``   a database of its own, on the one PostgreSQL server of this run.
+``database_url``   both, one after the other, as ``[sqlite]`` and ``[postgres]``.
+``new_database``   a function that makes another PostgreSQL database and returns its URL.
+
+Rule: a test that asks for PostgreSQL gets it or fails; it is never skipped in silence.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+import pytest
+
+import postgres_server
+
+_FOLDER = pytest.StashKey[Path]()  # where the processes of one run meet
+_numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Agree on the folder in which the workers of this run find the one server."""
+    shared = getattr(config, "workerinput", {}).get("kailash_postgres")
+    config.stash[_FOLDER] = Path(shared or tempfile.mkdtemp(prefix="kailash-postgres-"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a pytest-xdist worker where the run's server is noted."""
+    node.workerinput["kailash_postgres"] = str(node.config.stash[_FOLDER])  # type: ignore[attr-defined]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say where PostgreSQL would come from."""
+    return f"postgres: {postgres_server.announced()}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder and by fixture, so that no test forgets its marker."""
+    for item in items:
+        if "postgres" in item.path.parts or "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which PostgreSQL was used."""
+    used = config.stash[_FOLDER] / "used"
+    if used.exists():
+        terminalreporter.write_line(f"postgres used: {used.read_text()}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the server back, where this process leads the run."""
+    if not hasattr(config, "workerinput"):
+        folder = config.stash[_FOLDER]
+        postgres_server.dismiss(folder)
+        for leftover in folder.iterdir():
+            leftover.unlink()
+        folder.rmdir()
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url(request: pytest.FixtureRequest) -> str:
+    """URL of the run's server, with the rights to make databases."""
+    config = request.config
+    leader = os.getppid() if hasattr(config, "workerinput") else os.getpid()
+    folder = config.stash[_FOLDER]
+    try:
+        server = postgres_server.shared_server(folder, leader)
+    except postgres_server.NoServerError as reason:
+        pytest.fail(str(reason), pytrace=False)
+    version = _ask(server.url, "SHOW server_version")
+    (folder / "used").write_text(f"{version}, from {server.origin}")
+    return server.url
+
+
+@pytest.fixture
+def new_database(postgres_server_url: str) -> Iterator[Callable[[], str]]:
+    """A function that makes an empty database and returns its URL; all of them are dropped after the test."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"kailash_test_{os.getpid()}_{next(_numbers)}"
+        _ask(postgres_server_url, f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
+        made.append(name)
+        return urlunsplit(urlsplit(postgres_server_url)._replace(path=f"/{name}"))
+
+    yield make
+    for name in made:
+        _ask(postgres_server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def postgres_url(new_database: Callable[[], str]) -> str:
+    """A PostgreSQL database of this test's own."""
+    return new_database()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file of this test's own."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of this test's own, on SQLite and then on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+def _ask(url: str, statement: str) -> str:
+    """Run *statement* outside a transaction; return the first value of its answer, or nothing."""
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return str(cursor.fetchone()[0]) if cursor.description else ""  # type: ignore[index]
+    finally:
+        connection.close()
