@@ -1,0 +1,247 @@
+"""The REST channel: one raw ASGI callable; a request costs two dict look-ups before its capability is asked.
+
+Rule 1: no web framework is imported here. Paths that the table does not know go to the *shell*, an ASGI
+application that exists only when the program added endpoints of its own.
+Rule 2: whatever goes wrong is answered by a problem document (RFC 9457).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+from urllib.parse import unquote, unquote_to_bytes
+
+from kailash.capability import Catalogue
+from kailash.errors import KailashError, did_you_mean
+from nexus import wire
+from nexus.call import Answer
+from nexus.channels.base import Receive, Scope, Send
+from nexus.channels.rest import openapi, page, reply, table
+from nexus.channels.rest.refusals import ClientGoneError, NoSuchRouteError, NotAcceptableError, UnreadablePathError
+from nexus.channels.rest.reply import JSON, Reply
+from nexus.channels.rest.request import Request
+from nexus.channels.rest.table import Methods, Table
+from nexus.options import Options
+
+logger = logging.getLogger("nexus")
+
+REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")  # what a client may choose: printable, without a space
+READABLE: Final = (b"*/*", b"application/json", b"application/*", b"+json")
+
+Report = Callable[[], Mapping[str, Any]]
+
+
+class Shell(Protocol):
+    """Endpoints that the program wrote itself."""
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what the table does not know."""
+
+    def overrides(self, scope: Scope) -> bool:
+        """Whether one of its routes stands before a path that the table may know too."""
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether one of its routes has this path."""
+
+    def document(self) -> Mapping[str, Any]:
+        """Return the OpenAPI document of its own routes."""
+
+
+def alone() -> Shell | None:
+    """Return no shell: the program has no endpoints of its own."""
+    return None
+
+
+class RestChannel:
+    """Resources and workflows over HTTP.
+
+    report: says whether the schema is ready (``{"ready": true, ...}``). shell: gives the program's own
+    endpoints, once it has any.
+    """
+
+    name = "rest"
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        answer: Answer,
+        options: Options,
+        *,
+        report: Report = lambda: {"ready": True},
+        shell: Callable[[], Shell | None] = alone,
+    ) -> None:
+        self._catalogue = catalogue
+        self._answer = answer
+        self._options = options
+        self._report = report
+        self._shell = shell
+        self._prefix = options.api_prefix + "/"
+        self._max_body = options.max_body
+        self._seen: tuple[int, ...] | None = None
+        self._table = Table({}, {})
+        self._openapi: tuple[object, bytes] = (None, b"")
+        self._fixed: dict[str, Methods] = {
+            "/health": {"GET": self._health},
+            "/health/live": {"GET": self._live},
+            "/health/ready": {"GET": self._ready},
+            "/openapi.json": {"GET": self._document},
+            "/docs": {"GET": self._docs},
+            "/workflows": {"GET": self._workflows},
+        }
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, or hand it and any other connection to the shell."""
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        shell = self._shell()
+        if shell is not None and shell.overrides(scope):
+            await shell.asgi(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        if given is not None and REQUEST_ID.fullmatch(given):
+            request_id = given.decode("ascii")
+        else:
+            request_id = os.urandom(12).hex()
+        request = Request(scope, headers, receive, request_id, self._max_body)
+        try:
+            methods = self._find(request)
+            if methods is None and shell is not None and shell.takes(scope):
+                await shell.asgi(scope, receive, send)
+                return
+            answer = await self._reply(request, methods)
+        except ClientGoneError:
+            return
+        await reply.deliver(answer, send, request_id, head=scope["method"] == "HEAD")
+
+    async def aclose(self) -> None:
+        """End what is under way; nothing is."""
+
+    async def _reply(self, request: Request, methods: Methods | None) -> Reply:
+        try:
+            if methods is None:
+                raise self._no_such_route(request.scope["path"])
+            method = request.scope["method"]
+            if method == "OPTIONS" and method not in methods:
+                return Reply(204, b"", [(b"allow", ", ".join(table.allowed(methods)).encode())])
+            accept = request.headers.get(b"accept")
+            if accept is not None and accept != b"*/*":
+                _check_acceptable(accept, request.scope["path"])
+            return await table.choose(methods, method)(request)
+        except ClientGoneError:
+            raise
+        except KailashError as error:
+            return self._refused(error, request)
+        except Exception as fault:  # the channel's outermost answer
+            logger.exception("request %s failed", request.request_id)
+            return self._refused(wire.translated(fault), request)
+
+    def _refused(self, error: KailashError, request: Request) -> Reply:
+        return reply.of_error(error, instance=request.scope["path"], request_id=request.request_id)
+
+    def _find(self, request: Request) -> Methods | None:
+        """Return what is at the request's path, and leave the id that stands in it in ``request.key``."""
+        if self._catalogue.revision != self._seen:
+            self._rebuild()
+        scope = request.scope
+        path: str = scope["path"]
+        root = scope.get("root_path")
+        if root:
+            path = path.removeprefix(root)
+        if path.startswith(self._prefix):
+            name, _, key = path[len(self._prefix) :].partition("/")
+            resource = self._table.resources.get(name)
+            if resource is not None:
+                if not key:
+                    return resource.collection
+                if key in resource.named:
+                    return resource.named[key]
+                return resource.item if self._read_key(request, name, key) else None
+        return self._fixed.get(path) or self._workflow(path)
+
+    def _read_key(self, request: Request, name: str, key: str) -> bool:
+        """Note the last part of the path, decoded; False when the path goes on after it."""
+        raw = request.scope.get("raw_path")
+        if raw is not None and b"%" in raw:
+            head, _, last = raw.rpartition(b"/")
+            if not unquote(head.decode("latin-1")).endswith(f"{self._prefix}{name}"):
+                return False
+            key = _decoded(last)
+        elif "/" in key:
+            return False
+        request.key = key
+        return True
+
+    def _workflow(self, path: str) -> Methods | None:
+        parts = path.split("/")
+        match parts:
+            case ["", "workflows", name, "execute"]:
+                return self._table.workflows.get(name)
+            case _:
+                return None
+
+    def _rebuild(self) -> None:
+        revision = self._catalogue.revision
+        self._table = table.build(list(self._catalogue.values()), self._answer)
+        self._seen = revision
+
+    def _no_such_route(self, path: str) -> NoSuchRouteError:
+        name, _, _ = path.removeprefix(self._prefix).partition("/")
+        if path.startswith(self._prefix) and name not in self._table.resources and self._table.resources:
+            hint = did_you_mean(name, self._table.resources)
+        else:
+            hint = "/docs lists what there is"
+        return NoSuchRouteError(f"nothing is at {path[:200]!r}", hint=hint)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (shell := self._shell()) is not None:
+            await shell.asgi(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4404})
+
+    # --- paths that every application has ---
+
+    async def _health(self, request: Request) -> Reply:
+        report = self._report()
+        return reply.of_value({"status": "ok" if report["ready"] else "starting", **report})
+
+    async def _live(self, request: Request) -> Reply:
+        return reply.of_value({"status": "ok"})
+
+    async def _ready(self, request: Request) -> Reply:
+        report = self._report()
+        return reply.of_value(report, 200 if report["ready"] else 503)
+
+    async def _workflows(self, request: Request) -> Reply:
+        offered = [each for each in self._catalogue.values() if not each.resource]
+        return reply.of_value({"workflows": [{"name": each.name, "summary": each.summary} for each in offered]})
+
+    async def _document(self, request: Request) -> Reply:
+        shell = self._shell()
+        if self._openapi[0] != self._seen or shell is not None:
+            own = shell.document() if shell is not None else {}
+            document = openapi.describe(list(self._catalogue.values()), self._options, own=own)
+            self._openapi = (self._seen, reply.of_value(document).body)
+        return Reply(200, self._openapi[1], [JSON])
+
+    async def _docs(self, request: Request) -> Reply:
+        return Reply(200, page.render(self._options.title), list(page.HEADERS))
+
+
+def _check_acceptable(accept: bytes, path: str) -> None:
+    if path.endswith("/docs") and b"html" in accept:
+        return
+    if not any(media in accept for media in READABLE):
+        raise NotAcceptableError("JSON is all that is written here", hint="accept application/json")
+
+
+def _decoded(part: bytes) -> str:
+    try:
+        return unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        raise UnreadablePathError("the path is not percent-encoded UTF-8", hint="encode it anew") from None

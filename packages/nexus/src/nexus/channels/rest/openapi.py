@@ -1,0 +1,260 @@
+"""The OpenAPI 3.1 document of what a catalogue offers over HTTP, made when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from kailash.capability import Capability
+from nexus.channels.rest.params import DEFAULT_LIMIT, MAX_LIMIT, RESERVED
+from nexus.options import Options
+
+Schema = dict[str, Any]
+
+PROBLEM: Final[Schema] = {
+    "type": "object",
+    "description": "What was refused, and what to do (RFC 9457).",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Stable; the same on every channel."},
+        "hint": {"type": "string"},
+        "instance": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "field": {"type": "string"},
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+                "required": ["field", "code", "message"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+REFUSED: Final[Schema] = {
+    "description": "The request was refused.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+BULK: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "operation": {"enum": ["create", "update", "delete", "upsert"]},
+        "records": {"type": "array", "items": {"type": "object"}, "description": "Also spelled data."},
+        "filter": {"type": "object", "description": "Which records to update or delete."},
+        "ids": {"type": "array", "description": "Which records to delete."},
+        "fields": {"type": "object", "description": "What an update with a filter sets."},
+        "conflict_on": {"type": "array", "items": {"type": "string"}},
+        "on_conflict": {"enum": ["error", "skip"]},
+        "conflict_resolution": {"enum": ["update", "skip", "error"]},
+        "atomic": {"type": "boolean"},
+        "confirmed": {"type": "boolean", "description": "Needed for a change without a filter."},
+    },
+    "required": ["operation"],
+}
+
+
+def describe(capabilities: Iterable[Capability], options: Options, *, own: Mapping[str, Any]) -> Schema:
+    """Return the document; own: the one of the endpoints that the program wrote itself."""
+    by_resource: defaultdict[str, dict[str, Capability]] = defaultdict(dict)
+    paths: Schema = {}
+    schemas: Schema = {"Problem": PROBLEM}
+    for capability in capabilities:
+        if capability.resource:
+            by_resource[capability.resource][capability.action] = capability
+        else:
+            paths[f"/workflows/{capability.name}/execute"] = {"post": _workflow(capability)}
+    for resource, actions in sorted(by_resource.items()):
+        names = _Resource(resource, actions)
+        schemas.update(names.schemas())
+        paths.update({f"{options.api_prefix}/{resource}{path}": item for path, item in names.paths().items()})
+    paths.update(own.get("paths", {}))
+    for name, schema in own.get("components", {}).get("schemas", {}).items():
+        schemas.setdefault(name, schema)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": options.title,
+            "version": options.version,
+            **({"description": options.description} if options.description else {}),
+        },
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": schemas},
+        "tags": [{"name": resource} for resource in sorted(by_resource)],
+    }
+
+
+class _Resource:
+    """The paths and schemas of one resource."""
+
+    def __init__(self, resource: str, actions: Mapping[str, Capability]) -> None:
+        self._resource = resource
+        self._actions = actions
+        self._record = next((each.record for each in actions.values() if each.record is not None), None)
+        self._name = self._record.name if self._record is not None else resource
+
+    def schemas(self) -> Schema:
+        made: Schema = {self._name: self._record.schema() if self._record is not None else {"type": "object"}}
+        if (create := self._actions.get("create")) is not None:
+            made[f"{self._name}Create"] = create.inputs.schema()
+        if self._record is not None:
+            changes = self._record.schema(partial=True)
+            changes.get("properties", {}).pop("id", None)
+            made[f"{self._name}Changes"] = {
+                **changes,
+                "additionalProperties": True,
+                "description": "The fields to change.",
+            }
+        if (upsert := self._actions.get("upsert")) is not None:
+            made[f"{self._name}Upsert"] = upsert.inputs.schema()
+        return made
+
+    def paths(self) -> Schema:
+        bulk = any(action.startswith("bulk_") for action in self._actions)
+        found: Schema = {
+            "": self._collection(),
+            "/{id}": self._item(),
+            "/count": {"get": self._count()} if "count" in self._actions else {},
+            "/upsert": {"post": self._upsert("post")} if "upsert" in self._actions else {},
+            "/bulk": {"post": self._bulk()} if bulk else {},
+        }
+        return {path: item for path, item in found.items() if item}
+
+    def _collection(self) -> Schema:
+        made: Schema = {}
+        if "list" in self._actions:
+            parameters = [*_page_parameters(), *self._filters()]
+            page: Schema = {
+                "type": "object",
+                "properties": {
+                    "items": {"type": "array", "items": _ref(self._name)},
+                    "next": {"type": ["string", "null"], "description": "The cursor of the next page."},
+                    "total": {"type": "integer", "description": "Only with count=exact."},
+                },
+                "required": ["items", "next"],
+            }
+            made["get"] = self._operation("list", {"200": _json("A page of records.", page)}, parameters=parameters)
+        if "create" in self._actions:
+            made["post"] = self._operation(
+                "create", {"201": _json("The stored record.", _ref(self._name))}, body=_ref(f"{self._name}Create")
+            )
+        if "upsert" in self._actions:
+            made["put"] = self._upsert("put")
+        return made
+
+    def _item(self) -> Schema:
+        made: Schema = {}
+        record = {"200": _json("The record.", _ref(self._name))}
+        if "read" in self._actions:
+            made["get"] = self._operation("read", record, parameters=[_query("fields", {"type": "string"}, FIELDS)])
+        if "update" in self._actions:
+            for method in ("put", "patch"):
+                made[method] = self._operation("update", record, body=_ref(f"{self._name}Changes"), suffix=f"_{method}")
+        if "delete" in self._actions:
+            made["delete"] = self._operation("delete", {"204": {"description": "It is gone."}})
+        if made:
+            made["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": self._id()}]
+        return made
+
+    def _count(self) -> Schema:
+        number: Schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
+        parameters = [_query("filter", {"type": "string"}, FILTER), *self._filters()]
+        return self._operation("count", {"200": _json("How many.", number)}, parameters=parameters)
+
+    def _upsert(self, method: str) -> Schema:
+        answers = {
+            "200": _json("It was there.", _ref(self._name)),
+            "201": _json("It was created.", _ref(self._name)),
+        }
+        return self._operation("upsert", answers, body=_ref(f"{self._name}Upsert"), suffix=f"_{method}")
+
+    def _bulk(self) -> Schema:
+        answers = {"200": _json("What was done.", {"type": "object"})}
+        operation = self._operation("bulk", answers, body=BULK)
+        operation["summary"] = f"Create, update, delete or upsert many {self._resource} at once."
+        return operation
+
+    def _operation(
+        self,
+        action: str,
+        answers: Schema,
+        *,
+        parameters: list[Schema] | None = None,
+        body: Schema | None = None,
+        suffix: str = "",
+    ) -> Schema:
+        capability = self._actions.get(action)
+        operation: Schema = {
+            "operationId": f"{action}_{self._resource}{suffix}",
+            "summary": capability.summary if capability is not None else action,
+            "tags": [self._resource],
+            "responses": {**answers, "default": REFUSED},
+        }
+        if parameters:
+            operation["parameters"] = parameters
+        if body is not None:
+            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        return operation
+
+    def _filters(self) -> list[Schema]:
+        if self._record is None:
+            return []
+        properties = self._record.schema(partial=True).get("properties", {})
+        made = []
+        for name, schema in properties.items():
+            key = f"{name}__eq" if name in RESERVED else name
+            made.append(_query(key, schema, f"Only records whose {name} is this; {name}__gte and the like work too."))
+        return made
+
+    def _id(self) -> Schema:
+        if self._record is None:
+            return {"type": "string"}
+        schema: Schema = self._record.schema().get("properties", {}).get("id", {"type": "string"})
+        return schema
+
+
+FIELDS: Final = "Names with commas between; the answer has only these."
+FILTER: Final = 'A JSON object, for example {"price": {"$gte": 5}}.'
+
+
+def _page_parameters() -> list[Schema]:
+    size: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    return [
+        _query("limit", size, "Page size."),
+        _query("offset", {"type": "integer", "minimum": 0}, "Records to skip; a cursor is faster."),
+        _query("cursor", {"type": "string"}, "The next of the page before."),
+        _query("sort", {"type": "string"}, "Names with commas between; -name is descending."),
+        _query("fields", {"type": "string"}, FIELDS),
+        _query("filter", {"type": "string"}, FILTER),
+        _query("count", {"enum": ["exact", "none"]}, "exact also gives total."),
+    ]
+
+
+def _workflow(capability: Capability) -> Schema:
+    body = {"type": "object", "properties": {"inputs": capability.inputs.schema()}, "additionalProperties": False}
+    return {
+        "operationId": f"execute_{capability.name}",
+        "summary": capability.summary,
+        "tags": ["workflows"],
+        "requestBody": {"content": {"application/json": {"schema": body}}},
+        "responses": {"200": _json("What it gave.", capability.output()), "default": REFUSED},
+    }
+
+
+def _query(name: str, schema: Schema, description: str) -> Schema:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+def _json(description: str, schema: Schema) -> Schema:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,194 @@
+"""Query string -> inputs: the reserved words, and everything else as a filter.
+
+Rule 1: a reserved word is never a filter; a field of that name is reached as ``limit__eq=5``.
+Rule 2: what is unknown is an error that lists what is known; nothing is ignored in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote_plus, unquote_to_bytes
+
+from kailash import conditions
+from kailash.errors import InvalidFilterError, NotAvailableError, did_you_mean
+from kailash.shapes import Shape, decode_json
+from nexus.channels.rest.refusals import InvalidPageError, InvalidQueryError
+
+DEFAULT_LIMIT: Final = 20  # records of a page; arbitrary, a screenful
+MAX_LIMIT: Final = 1000  # records; arbitrary, keeps an answer within a few hundred kilobytes
+WHOLE: Final = re.compile(r"[0-9]{1,18}")
+
+Pairs = list[tuple[str, str]]
+
+
+def pairs(query: bytes) -> Pairs:
+    """Return the keys and values of a query string, in order; a key alone has the value ``true``.
+
+    Raises: InvalidQueryError when it is not percent-encoded UTF-8.
+    """
+    if not query:
+        return []
+    found: Pairs = []
+    for part in query.split(b"&"):
+        if part:
+            key, equals, value = part.partition(b"=")
+            found.append((_text(key), _text(value) if equals else "true"))
+    return found
+
+
+def for_list(query: bytes, record: Shape | None) -> dict[str, Any]:
+    """Return the inputs of a list.
+
+    Raises: InvalidFilterError, InvalidPageError, InvalidQueryError, MalformedJSONError.
+    """
+    inputs: dict[str, Any] = {}
+    filters: Pairs = []
+    for key, value in pairs(query):
+        read = RESERVED.get(key)
+        if read is None:
+            filters.append((key, value))
+        elif key in inputs:
+            raise InvalidQueryError(f"{key!r} is given twice", hint="give it once, with commas between several")
+        else:
+            inputs[key] = read(value)
+    inputs.setdefault("limit", DEFAULT_LIMIT)
+    if not inputs.get("count", True):
+        del inputs["count"]
+    _add_filters(inputs, filters, record)
+    return inputs
+
+
+def for_count(query: bytes, record: Shape | None) -> dict[str, Any]:
+    """Return the inputs of a count: a filter alone. Raises: as `for_list`."""
+    inputs: dict[str, Any] = {}
+    filters: Pairs = []
+    for key, value in pairs(query):
+        if key == "filter":
+            inputs["filter"] = _filter(value)
+        else:
+            filters.append((key, value))
+    _add_filters(inputs, filters, record)
+    return inputs
+
+
+def for_one(query: bytes) -> dict[str, Any]:
+    """Return the inputs that the query string of one record may give: ``fields``. Raises: InvalidQueryError."""
+    return only(query, {"fields": _names})
+
+
+def only(query: bytes, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """Return the values of the *known* keys. Raises: InvalidQueryError for any other."""
+    inputs: dict[str, Any] = {}
+    for key, value in pairs(query):
+        if key not in known:
+            raise InvalidQueryError(f"no query parameter is named {key!r} here", hint=did_you_mean(key, known))
+        inputs[key] = known[key](value)
+    return inputs
+
+
+def next_page(query: bytes, cursor: str) -> str:
+    """Return the query string of the page after this one."""
+    kept = [
+        part.decode("latin-1").replace(">", "%3E")
+        for part in query.split(b"&")
+        if part and part.partition(b"=")[0] not in {b"cursor", b"offset"}
+    ]
+    return "&".join([*kept, f"cursor={quote_plus(cursor)}"])
+
+
+def names(text: str) -> list[str]:
+    """Return the names that stand in *text* with commas between."""
+    return _names(text)
+
+
+def _add_filters(inputs: dict[str, Any], filters: Pairs, record: Shape | None) -> None:
+    if not filters:
+        return
+    if record is None:
+        raise InvalidQueryError(f"no query parameter is named {filters[0][0]!r} here", hint="leave it out")
+    try:
+        where = conditions.read_text(filters, record)
+    except InvalidFilterError as error:
+        raise _with_reserved(error, filters, record) from None
+    given = inputs.get("filter")
+    inputs["filter"] = where if given is None else conditions.parse(given, record) & where
+
+
+def _with_reserved(error: InvalidFilterError, filters: Pairs, record: Shape) -> InvalidFilterError:
+    """Return *error*, its hint naming the reserved words too when a key is nearer to one of them."""
+    for key, _ in filters:
+        if key.partition("__")[0] not in record.fields:
+            known = [*record.fields, *RESERVED]
+            return InvalidFilterError(error.message, hint=did_you_mean(key, known, most=40), problems=error.problems)
+    return error
+
+
+def _text(part: bytes) -> str:
+    if b"+" in part:
+        part = part.replace(b"+", b" ")
+    if b"%" in part:
+        part = unquote_to_bytes(part)
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        raise InvalidQueryError("the query string is not percent-encoded UTF-8", hint="encode it anew") from None
+
+
+def _limit(text: str) -> int:
+    if not WHOLE.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise InvalidPageError(
+            "limit is not a number of records that one page can have",
+            hint=f"give 1 to {MAX_LIMIT}, and follow the cursor for more",
+        )
+    return int(text)
+
+
+def _offset(text: str) -> int:
+    if not WHOLE.fullmatch(text):
+        raise InvalidPageError("offset is not a number of records", hint="give 0 or more, or use the cursor")
+    return int(text)
+
+
+def _filter(text: str) -> dict[str, Any]:
+    given = decode_json(text)
+    if not isinstance(given, dict):
+        raise InvalidFilterError("filter is not a JSON object", hint='for example filter={"price": {"$gte": 5}}')
+    return given
+
+
+def _count(text: str) -> str | None:
+    match text:
+        case "exact" | "true" | "1":
+            return "exact"
+        case "none" | "false" | "0":
+            return None
+        case "estimated":
+            raise NotAvailableError("count=estimated is not available in this version", hint="use count=exact")
+        case _:
+            raise InvalidQueryError("count is neither exact nor none", hint="give count=exact or leave it out")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def _not_yet(text: str) -> Any:
+    raise NotAvailableError(
+        "the query parameters 'include' and 'q' are not available in this version",
+        hint="a field of that name is reached with __eq, for example q__eq=",
+    )
+
+
+RESERVED: Final[Mapping[str, Callable[[str], Any]]] = {
+    "limit": _limit,
+    "offset": _offset,
+    "cursor": str,
+    "sort": str,
+    "fields": _names,
+    "filter": _filter,
+    "count": _count,
+    "include": _not_yet,
+    "q": _not_yet,
+}

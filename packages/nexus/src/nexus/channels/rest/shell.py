@@ -1,0 +1,125 @@
+"""The program's own endpoints, on FastAPI: imported only when there are any.
+
+Errors of these endpoints are the same problem documents that every other path answers with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+
+from kailash.errors import InvalidInputError, KailashError, Problem
+from kailash.shapes import encode_json
+from nexus import wire
+from nexus.channels.base import ASGI, Receive, Scope, Send
+from nexus.channels.rest import reply
+from nexus.options import Options
+
+
+class FastAPIShell:
+    """A FastAPI application in the place behind the table."""
+
+    def __init__(self, options: Options) -> None:
+        self.app = FastAPI(
+            title=options.title, version=options.version, openapi_url=None, docs_url=None, redoc_url=None
+        )
+        self.app.add_exception_handler(KailashError, _refused)
+        self.app.add_exception_handler(HTTPException, _refused_by_starlette)
+        self.app.add_exception_handler(RequestValidationError, _refused_by_pydantic)
+        self.app.add_exception_handler(Exception, _failed)
+        self._prefix = options.api_prefix + "/"
+        self._depth = self._prefix.count("/") + 1  # slashes in the longest path that the table knows
+        self._near: tuple[int, list[Route]] = (0, [])
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the program's endpoints."""
+        await self.app(scope, receive, send)
+
+    def overrides(self, scope: Scope) -> bool:
+        """Whether a route of the program stands where the table may have one too."""
+        routes = self.app.router.routes
+        if self._near[0] != len(routes):
+            self._near = (len(routes), [each for each in routes if isinstance(each, Route) and self._is_near(each)])
+        return any(route.matches(scope)[0] is Match.FULL for route in self._near[1])
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether one of the program's routes has this path, whatever the method."""
+        return any(route.matches(scope)[0] is not Match.NONE for route in self.app.router.routes)
+
+    def document(self) -> Mapping[str, Any]:
+        """Return the OpenAPI document of the program's endpoints."""
+        self.app.openapi_schema = None
+        return self.app.openapi()
+
+    def _is_near(self, route: Route) -> bool:
+        return route.path.startswith(self._prefix) and route.path.count("/") <= self._depth
+
+
+def with_cors(inner: ASGI, origins: tuple[str, ...]) -> ASGI:
+    """Return *inner* behind Starlette's CORS middleware, for *origins*; ``*`` allows no credentials."""
+    return CORSMiddleware(
+        inner,
+        allow_origins=list(origins),
+        allow_credentials="*" not in origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Link", "Location", "X-Request-ID", "Preference-Applied"],
+    )
+
+
+def _response(error: KailashError, request: Request) -> Response:
+    request_id = request.headers.get("x-request-id", "")
+    answer = reply.of_error(error, instance=request.url.path, request_id=request_id)
+    return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return _response(wire.translated(error), request)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _response(wire.translated(error), request)
+
+
+async def _refused_by_pydantic(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    problems = [
+        Problem(".".join(str(part) for part in each["loc"][1:]), each["type"], each["msg"].lower()) for each in found
+    ]
+    return _response(InvalidInputError("the request does not fit this endpoint", problems=problems), request)
+
+
+async def _refused_by_starlette(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return _response(wire.translated(error), request)
+    status = error.status_code
+    refusal = EndpointRefusalError(str(error.detail).lower() or "refused")
+    document = wire.problem(refusal, instance=request.url.path, status=status)
+    document["code"] = CODES.get(status, refusal.code)
+    return Response(encode_json(document), status, error.headers, media_type="application/problem+json")
+
+
+class EndpointRefusalError(KailashError):
+    """An endpoint of the program, or its router, refused by an HTTP status."""
+
+    code = "refused"
+
+
+CODES: Final = {
+    401: "unauthenticated",
+    403: "denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    422: "invalid_input",
+    429: "rate_limited",
+}
