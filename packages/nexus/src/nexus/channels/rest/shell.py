@@ -6,6 +6,7 @@ Errors of these endpoints are the same problem documents that every other path a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -42,6 +43,10 @@ class FastAPIShell:
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the program's endpoints."""
         await self.app(scope, receive, send)
+
+    def lifespan(self) -> AbstractAsyncContextManager[object]:
+        """Return what is open as long as the application lives: what the program gave to FastAPI."""
+        return self.app.router.lifespan_context(self.app)
 
     def overrides(self, scope: Scope) -> bool:
         """Whether a route of the program stands where the table may have one too."""

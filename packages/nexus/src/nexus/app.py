@@ -1,0 +1,285 @@
+"""Nexus: the front door. It wires providers, the pipeline and the channels, and starts them.
+
+Making one is cheap: nothing is imported, opened or bound until it is asked to serve or to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kailash.capability import Catalogue, Provider
+from kailash.errors import ConfigurationError, NotAvailableError
+from nexus import exposure, options, serve
+from nexus.call import Call, Outcome
+from nexus.channels.base import ASGI, Channel, Receive, Scope, Send
+from nexus.channels.rest.app import RestChannel, Shell
+from nexus.pipeline.authenticate import anonymous
+from nexus.pipeline.gates import Gates
+from nexus.pipeline.pipeline import Pipeline
+from nexus.pipeline.validate import Validate
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from nexus.channels.mcp.server import McpChannel
+    from nexus.channels.rest.shell import FastAPIShell
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class Nexus:
+    """One application: what its providers offer, over HTTP, the command line and to agents.
+
+    keywords: the fields of `nexus.options.Options` and ``dataflow_integration``, ``dataflow_config``.
+
+    Raises: TypeError for an unknown keyword, with the closest one; ConfigurationError; NotAvailableError for
+    a feature that this version does not have.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        self.options = options.read(keywords)
+        self._exposure = exposure.Exposure(exposure.rules(self.options))
+        self._readiness = serve.Readiness(self.catalogue, self.options.ready_timeout)
+        caps = {} if self.options.max_records is None else {"mcp": self.options.max_records}
+        gates = Gates(authenticate=anonymous, validate=Validate(caps))
+        self._pipeline = Pipeline(self._exposure.find, gates, ready=self._readiness.wait)
+        self._rest = RestChannel(
+            self._exposure.on("rest"),
+            self.answer,
+            self.options,
+            report=self._readiness.report,
+            shell=self._existing_shell,
+        )
+        self._mcp: McpChannel | None = None
+        self._shell: FastAPIShell | None = None
+        self._endpoints: list[Callable[[FastAPI], None]] = []  # wait for the shell, so that its import can wait
+        self._middleware: list[Callable[[ASGI], ASGI]] = []
+        self._stack: ASGI | None = None
+        self._front: serve.Front | None = None
+        self._server: serve.Server | None = None
+        if self.options.integration is not None:
+            self.add(self.options.integration)
+
+    # --- what is offered ---
+
+    def add(self, provider: Provider) -> None:
+        """Offer what *provider* has, now or later, on every channel. Adding it again changes nothing."""
+        self._exposure.add(provider)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Everything that can be asked for."""
+        return self._exposure.on("python")
+
+    def catalogue_of(self, channel: str) -> Catalogue:
+        """Return what can be asked for over *channel*: "rest", "cli" or "mcp"."""
+        return self._exposure.on(channel)
+
+    async def answer(self, call: Call) -> Outcome:
+        """Return what came of *call*; refusals and faults are outcomes too."""
+        return await self._pipeline.answer(call)
+
+    def register(self, name: str, workflow: Any) -> None:
+        """Offer a workflow. Raises: NotAvailableError, in this version."""
+        raise _workflows_later()
+
+    def workflow(self, name: str) -> Callable[[Endpoint], Endpoint]:
+        """Offer what a function builds as a workflow. Raises: NotAvailableError, in this version."""
+        raise _workflows_later()
+
+    def handler(self, name: str, description: str = "") -> Callable[[Endpoint], Endpoint]:
+        """Offer a function as a workflow of one node. Raises: NotAvailableError, in this version."""
+        raise _workflows_later()
+
+    def execute_workflow(self, workflow: Any, inputs: Any = None) -> Any:
+        """Run a workflow. Raises: NotAvailableError, in this version."""
+        raise _workflows_later()
+
+    # --- endpoints of the program's own ---
+
+    def api_endpoint(self, path: str, methods: Iterable[str] = ("GET",), **more: Any) -> Callable[[Endpoint], Endpoint]:
+        """Serve the decorated function at *path*; its annotations are read as FastAPI reads them.
+
+        more: keywords of ``FastAPI.add_api_route``. An endpoint stands before a generated route of the same path.
+        """
+
+        def keep(function: Endpoint) -> Endpoint:
+            self._later(lambda shell: shell.add_api_route(path, function, methods=list(methods), **more))
+            return function
+
+        return keep
+
+    endpoint = api_endpoint
+
+    def include_router(self, router: Any, **more: Any) -> None:
+        """Serve the routes of a FastAPI router."""
+        self._later(lambda shell: shell.include_router(router, **more))
+
+    def add_middleware(self, middleware: Callable[..., ASGI], *arguments: Any, **more: Any) -> None:
+        """Put an ASGI middleware around everything; the last one added is the outermost.
+
+        Raises: ConfigurationError once the application has been served.
+        """
+        if self._stack is not None:
+            raise ConfigurationError("the application is served already", hint="add middleware before it starts")
+        self._middleware.append(lambda inner: middleware(inner, *arguments, **more))
+
+    @property
+    def fastapi_app(self) -> FastAPI:
+        """The FastAPI application of the program's own endpoints; made on first use."""
+        return self._made_shell().app
+
+    # --- serving ---
+
+    @property
+    def asgi(self) -> ASGI:
+        """The application for any ASGI server, with its lifespan."""
+        if self._stack is None:
+            self._front = serve.Front(
+                self._rest.asgi,
+                self._agents,
+                self._readiness,
+                around=self._around,
+                close=self._close_channels,
+            )
+            stack: ASGI = self._front
+            for wrap in self._middleware:
+                stack = wrap(stack)
+            if self.options.cors_origins:
+                from nexus.channels.rest.shell import with_cors  # imports Starlette
+
+                stack = with_cors(stack, self.options.cors_origins)
+            self._stack = stack
+        return self._stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be an ASGI application."""
+        await self.asgi(scope, receive, send)
+
+    def start(self, *, blocking: bool = True) -> None:
+        """Serve on ``api_port`` and ``mcp_port``.
+
+        blocking: until SIGINT, SIGTERM or `stop`; otherwise in a thread, and the ports answer when this returns.
+
+        Raises: PortTakenError; ConfigurationError when it is started already.
+        """
+        if self._server is not None:
+            raise ConfigurationError("this Nexus is started already", hint="stop it first")
+        application = self.asgi
+        assert self._front is not None
+        server = serve.Server(application, self._front, self.options)
+        server.bind()
+        self._server = server
+        try:
+            if blocking:
+                serve.announce(self._addresses())
+                server.run()
+            else:
+                server.run_in_thread()
+        except BaseException:
+            self._server = None
+            raise
+        if blocking:
+            self._server = None
+
+    def stop(self) -> None:
+        """End the serving. Idempotent."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def close(self) -> None:
+        """End the serving. Idempotent."""
+        self.stop()
+
+    def __enter__(self) -> Nexus:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def api_url(self) -> str:
+        """Where HTTP is served; with ``api_port=0``, known after the start."""
+        port = self._server.api_port if self._server is not None else self.options.api_port
+        return f"http://{_in_url(self.options.host)}:{port}"
+
+    @property
+    def mcp_url(self) -> str:
+        """Where agents are served over HTTP, on a port of their own if there is one."""
+        port = self._server.mcp_port if self._server is not None else self.options.mcp_port
+        return f"http://{_in_url(self.options.host)}:{port}/mcp" if port else f"{self.api_url}/mcp"
+
+    def health_check(self) -> dict[str, Any]:
+        """Return what ``/health`` answers, and whether this object serves."""
+        report = self._readiness.report()
+        return {"status": "ok" if report["ready"] else "starting", **report, "running": self._server is not None}
+
+    # --- inside ---
+
+    def _addresses(self) -> list[str]:
+        lines = [f"{self.options.title} on {self.api_url} (docs at {self.api_url}/docs)"]
+        if self.options.enable_mcp and self.options.enable_http_transport:
+            lines.append(f"agents (MCP) on {self.mcp_url}")
+        return lines
+
+    def _agents(self) -> Channel | None:
+        wanted = self.options.enable_mcp and self.options.enable_http_transport
+        return self.mcp if wanted else None
+
+    @property
+    def mcp(self) -> McpChannel:
+        """The channel for agents; made on first use.
+
+        Raises: NotAvailableError with ``enable_mcp=False``.
+        """
+        if not self.options.enable_mcp:
+            raise NotAvailableError("agents are not served by this application", hint="Nexus(enable_mcp=True)")
+        if self._mcp is None:
+            from nexus.channels.mcp.server import McpChannel  # only who serves agents pays for it
+
+            self._mcp = McpChannel(self._exposure.on("mcp"), self.answer, self.options)
+        return self._mcp
+
+    async def _close_channels(self) -> None:
+        await self._rest.aclose()
+        if self._mcp is not None:
+            await self._mcp.aclose()
+
+    def _later(self, add: Callable[[FastAPI], None]) -> None:
+        if self._shell is not None:
+            add(self._shell.app)
+        else:
+            self._endpoints.append(add)
+
+    def _existing_shell(self) -> Shell | None:
+        return self._made_shell() if self._endpoints else self._shell
+
+    def _made_shell(self) -> FastAPIShell:
+        if self._shell is None:
+            from nexus.channels.rest.shell import FastAPIShell  # imports FastAPI
+
+            self._shell = FastAPIShell(self.options)
+        waiting, self._endpoints = self._endpoints, []
+        for add in waiting:
+            add(self._shell.app)
+        return self._shell
+
+    def _around(self) -> AbstractAsyncContextManager[object]:
+        shell = self._existing_shell()
+        return self._shell.lifespan() if shell is not None and self._shell is not None else nullcontext()
+
+
+def _in_url(host: str) -> str:
+    if host in {"0.0.0.0", "::", ""}:  # every address; one of them is this
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _workflows_later() -> NotAvailableError:
+    return NotAvailableError("workflows are not available in this version", hint="write an api_endpoint")
