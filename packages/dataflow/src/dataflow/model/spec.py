@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,7 +14,7 @@ from kailash.shapes import Field, Shape
 class ForeignKey(msgspec.Struct, frozen=True):
     """Written in an annotation: ``Annotated[int, ForeignKey("Customer.id", on_delete="cascade")]``."""
 
-    target: str  # "Customer.id"
+    target: str  # "Customer.id", or "Customer", which means its id
     on_delete: str = "restrict"  # "cascade", "restrict", "set null"
 
 
@@ -47,6 +47,9 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``__dataflow__`` of a model. Options of later versions are refused where they are declared."""
 
 
+NO_OPTIONS: Final = ModelOptions()
+
+
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One model."""
 
@@ -55,12 +58,22 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     module: str
     fields: tuple[FieldSpec, ...]
     indexes: tuple[IndexSpec, ...] = ()
-    options: ModelOptions = ModelOptions()
+    options: ModelOptions = NO_OPTIONS
 
     @cached_property
     def by_name(self) -> Mapping[str, FieldSpec]:
         """The fields by name, in order."""
         return {field.name: field for field in self.fields}
+
+    @cached_property
+    def managed(self) -> tuple[str, ...]:
+        """The fields that are stamped by us: ``created_at``, ``updated_at``, or neither."""
+        return tuple([field.name for field in self.fields if field.managed])
+
+    @cached_property
+    def autoincrement(self) -> bool:
+        """Whether the database makes the id."""
+        return any(field.autoincrement for field in self.fields)
 
     @cached_property
     def record(self) -> Shape:
@@ -72,6 +85,5 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The shape of what a caller may give: every field but the managed ones; ``id`` where it is not made."""
         return Shape(
             self.name,
-            [Field(f.name, f.annotation, None if f.generated or f.autoincrement else f.default)
-             for f in self.fields if not f.managed],
+            [Field(f.name, f.annotation, None if f.autoincrement else f.default) for f in self.fields if not f.managed],
         )

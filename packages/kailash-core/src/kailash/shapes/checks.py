@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -232,7 +231,7 @@ def _instance(core: Any) -> Check:
     """Any other class: its instances; what msgspec can build (a Struct, a dataclass, a TypedDict), from an object."""
     if not isinstance(core, type):
         return anything
-    if msgspec.inspect.is_struct_type(core) or is_dataclass(core) or typing.is_typeddict(core):
+    if msgspec.inspect.is_struct_type(core) or hasattr(core, "__dataclass_fields__") or typing.is_typeddict(core):
         return _built(core)
     return lambda value: value if isinstance(value, core) else wrong(f"a {core.__name__}", value)
 

@@ -1,0 +1,73 @@
+"""Names in the database, made from the name of a model: one convention, short enough for PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+MAX_BYTES: Final = 63  # of an identifier; PostgreSQL cuts the rest off in silence (NAMEDATALEN - 1)
+
+IRREGULAR: Final = {
+    "person": "people", "child": "children", "man": "men", "woman": "women", "mouse": "mice", "goose": "geese",
+    "foot": "feet", "tooth": "teeth", "ox": "oxen", "quiz": "quizzes", "datum": "data", "medium": "media",
+    "criterion": "criteria", "leaf": "leaves", "life": "lives", "knife": "knives", "shelf": "shelves",
+    "half": "halves", "wolf": "wolves", "thief": "thieves", "loaf": "loaves", "wife": "wives", "self": "selves",
+    "hero": "heroes", "potato": "potatoes", "tomato": "tomatoes", "echo": "echoes", "veto": "vetoes",
+}  # fmt: skip
+UNCOUNTED: Final = frozenset(
+    {"data", "metadata", "news", "series", "species", "equipment", "information", "staff", "feedback", "software",
+     "hardware", "people", "children", "media", "sheep", "fish", "money", "stuff"}
+)  # fmt: skip
+
+
+def table_name(model: str) -> str:
+    """Return the plural in snake case: Category -> categories, OrderItem -> order_items, Person -> people."""
+    *words, last = snake(model).split("_")
+    return "_".join([*words, plural(last)])
+
+
+def snake(name: str) -> str:
+    """Return CamelCase as snake_case: HTTPRequest -> http_request, Order2Item -> order2_item."""
+    parted = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", parted).lower()
+
+
+def plural(word: str) -> str:
+    """Return the plural of an English noun in lower case; a plural stays as it is."""
+    if word in UNCOUNTED or word in IRREGULAR.values():
+        return word
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    if re.search(r"[^aeiou]y$", word):
+        return word[:-1] + "ies"
+    if word.endswith("sis"):
+        return word[:-2] + "es"
+    if re.search(r"(ss|us|is|as|os|x|z|ch|sh)$", word):
+        return word + "es"
+    return word if word.endswith("s") else word + "s"
+
+
+def index_name(table: str, fields: Sequence[str], *, unique: bool) -> str:
+    """Return the name of an index on *fields*."""
+    return fit("_".join(["uq" if unique else "ix", table, *fields]))
+
+
+def foreign_key_name(table: str, field: str) -> str:
+    """Return the name of the constraint on *field*."""
+    return fit(f"fk_{table}_{field}")
+
+
+def primary_key_name(table: str) -> str:
+    """Return the name of the constraint of the primary key."""
+    return fit(f"pk_{table}")
+
+
+def fit(name: str) -> str:
+    """Return *name*, or its beginning and a digest of the whole where it is longer than `MAX_BYTES`."""
+    written = name.encode()
+    if len(written) <= MAX_BYTES:
+        return name
+    digest = sha256(written).hexdigest()[:8]
+    return f"{written[: MAX_BYTES - 9].decode(errors='ignore')}_{digest}"

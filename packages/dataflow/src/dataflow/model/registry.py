@@ -1,0 +1,181 @@
+"""Models by name. A program may declare one twice (re-imports do); the latest declaration is the model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dataflow.errors import ModelError, UnknownModelError
+from dataflow.model import naming
+from dataflow.model.spec import FieldSpec, ModelSpec
+from kailash.errors import did_you_mean
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+class Model:
+    """A spec, and the table made from it when it is first asked for. Compared by identity."""
+
+    __slots__ = ("__weakref__", "_models", "_table", "spec")
+
+    def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
+        self.spec = spec
+        self._models = models
+        self._table: sa.Table | None = None
+
+    def __repr__(self) -> str:
+        return f"<Model {self.spec.name} in {self.spec.table}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the class."""
+        return self.spec.name
+
+    @property
+    def table(self) -> sa.Table:
+        """The table; SQLAlchemy is imported at the first question."""
+        if self._table is None:
+            self._table = (self._models or Models()).build_table(self)
+        return self._table
+
+
+class Models:
+    """The models of one database, by name, in the order of their declaration. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+        self._lock = threading.RLock()
+        self._metadata: Any = None
+        self.revision = 0  # grows whenever a model is added or replaced
+
+    def register(self, spec: ModelSpec) -> Model:
+        """Return the model of *spec*; declared again unchanged, it is the same model, and no revision.
+
+        Raises: ModelError where another model has the table.
+        """
+        with self._lock:
+            known = self._models.get(spec.name)
+            if known is not None and _same(known.spec, spec):
+                return known
+            self._refuse_shared_table(spec)
+            model = Model(spec, self)
+            self._models = {**self._models, spec.name: model}  # replaced whole: readers take no lock
+            self.revision += 1
+            return model
+
+    def __getitem__(self, name: str) -> Model:
+        """Return the model of that name. Raises: UnknownModelError."""
+        try:
+            return self._models[name]
+        except (KeyError, TypeError):
+            hint = did_you_mean(str(name), self._models)
+            raise UnknownModelError(f"there is no model {str(name)!r}", hint=hint) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._models
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in the order of their declaration."""
+        return tuple(self._models)
+
+    @property
+    def metadata(self) -> sa.MetaData:
+        """The tables of all models, those that foreign keys point to among them.
+
+        Raises: ModelError where a foreign key points nowhere.
+        """
+        with self._lock:
+            for model in self:
+                self.check_references(model.spec)
+                _ = model.table
+            metadata: sa.MetaData = self._shared_metadata()
+            return metadata
+
+    def table_name(self, model: str) -> str:
+        """Return the name of the table of *model*, declared or not."""
+        known = self._models.get(model)
+        return known.spec.table if known is not None else naming.table_name(model)
+
+    def check_references(self, spec: ModelSpec) -> None:
+        """Refuse foreign keys that point to no model, no field, or a field of another type. Raises: ModelError."""
+        for field in spec.fields:
+            if field.foreign_key is not None:
+                self._check_reference(spec, field, field.foreign_key.target)
+
+    def build_table(self, model: Model) -> sa.Table:
+        """Make the table of *model*, among those of this registry."""
+        with self._lock:
+            if model._table is not None:
+                return model._table
+            build = import_module("dataflow.model.table").build_table  # SQLAlchemy: 110 ms
+            current = self._models.get(model.name) is model
+            metadata = self._shared_metadata() if current else self._new_metadata()
+            table: sa.Table = build(model.spec, metadata, self.table_name)
+            return table
+
+    def _shared_metadata(self) -> Any:
+        if self._metadata is None:
+            self._metadata = self._new_metadata()
+        return self._metadata
+
+    @staticmethod
+    def _new_metadata() -> Any:
+        return import_module("sqlalchemy").MetaData()
+
+    def _refuse_shared_table(self, spec: ModelSpec) -> None:
+        for other in self:
+            if other.name != spec.name and other.spec.table.lower() == spec.table.lower():
+                raise ModelError(
+                    f"models {other.name} and {spec.name} would share the table {spec.table!r}",
+                    hint=f"set __tablename__ of {spec.name}",
+                )
+
+    def _check_reference(self, spec: ModelSpec, field: FieldSpec, target: str) -> None:
+        model_name, _, column = target.partition(".")
+        place = f"the foreign key of field {field.name!r} of model {spec.name}"
+        if model_name not in self._models:
+            hint = did_you_mean(model_name, self._models)
+            raise ModelError(f"{place} points to the unknown model {model_name!r}", hint=hint)
+        pointed = self._models[model_name].spec
+        if column not in pointed.by_name:
+            hint = did_you_mean(column, pointed.by_name)
+            raise ModelError(f"{place} points to {target!r}, and {model_name} has no such field", hint=hint)
+        if not _is_key(pointed, column):
+            raise ModelError(f"{place} points to {target!r}, which is not unique", hint="add a unique index")
+        wanted = pointed.by_name[column].python_type
+        if wanted is not field.python_type:
+            raise ModelError(
+                f"{place} is {field.python_type.__name__}, and {target} is {wanted.__name__}",
+                hint="give them the same type",
+            )
+
+
+def _is_key(spec: ModelSpec, column: str) -> bool:
+    return spec.by_name[column].primary_key or any(index.unique and index.fields == (column,) for index in spec.indexes)
+
+
+def _same(one: ModelSpec, other: ModelSpec) -> bool:
+    """Whether a declaration is the other again: functions that make defaults are new at each, and do not count."""
+    return _comparable(one) == _comparable(other)
+
+
+def _comparable(spec: ModelSpec) -> Any:
+    parts = partial(map, _comparable_field)
+    return spec.module, spec.name, spec.table, spec.indexes, spec.options, tuple(parts(spec.fields))
+
+
+def _comparable_field(field: FieldSpec) -> Any:
+    default = "a function" if callable(field.default) else repr(field.default)
+    kind = f"{field.python_type.__module__}.{field.python_type.__qualname__}"
+    return field.name, kind, repr(field.annotation), field.nullable, default, field.primary_key, field.foreign_key

@@ -1,0 +1,122 @@
+"""What a model says about itself besides its fields: ``__tablename__``, ``__indexes__``, ``__dataflow__``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final
+
+from dataflow.errors import ModelError
+from dataflow.model import naming
+from dataflow.model.fields import vars_of
+from dataflow.model.spec import IndexSpec, ModelOptions
+from kailash.errors import NotAvailableError, did_you_mean
+from kailash.shapes import REQUIRED
+
+KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__analytics__")
+NOT_YET: Final = frozenset(
+    {"multi_tenant", "soft_delete", "audit_log", "versioned", "cache", "workflow_events", "encrypted"}
+)
+RESERVED_PREFIXES: Final = ("sqlite_", "pg_", "dataflow_")  # tables of the databases, and our own
+
+
+def table(cls: type) -> str:
+    """Return the name of the model's table; a base's ``__tablename__`` is the base's own."""
+    _refuse_near_misses(cls)
+    name = vars(cls).get("__tablename__", None)
+    if name is None:
+        name = naming.table_name(cls.__name__)
+        if len(name.encode()) > naming.MAX_BYTES:
+            raise ModelError(
+                f"the table of model {cls.__name__} would be {name!r}, longer than {naming.MAX_BYTES} bytes",
+                hint="set a shorter __tablename__",
+            )
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ModelError(
+            f"__tablename__ of model {cls.__name__} is {name!r}", hint="use letters, digits and underscores"
+        )
+    if len(name.encode()) > naming.MAX_BYTES:
+        raise ModelError(f"__tablename__ of model {cls.__name__} is longer than {naming.MAX_BYTES} bytes")
+    if name.lower().startswith(RESERVED_PREFIXES):
+        raise ModelError(f"the table name {name!r} of model {cls.__name__} is reserved", hint="set __tablename__")
+    return name
+
+
+def _refuse_near_misses(cls: type) -> None:
+    """Refuse ``__index__ = [...]``, which would be ignored in silence."""
+    for name, value in vars(cls).items():
+        if name in KNOWN or not (name.startswith("__") and name.endswith("__")):
+            continue
+        if isinstance(value, str | Sequence | Mapping) and (close := get_close_matches(name, KNOWN, 1, 0.75)):
+            raise ModelError(f"model {cls.__name__} has {name}", hint=f"did you mean {close[0]}?")
+    if vars_of(cls, "__analytics__") not in (REQUIRED, None, {}, [], ()):
+        raise NotAvailableError(f"__analytics__ of model {cls.__name__} is not available in this version")
+
+
+def options(cls: type, defaults: ModelOptions) -> ModelOptions:
+    """Return the options of the model.
+
+    Raises: NotAvailableError for a feature of a later version that is asked for.
+    """
+    said = vars_of(cls, "__dataflow__")
+    if said is REQUIRED or said is None:
+        return defaults
+    if not isinstance(said, Mapping):
+        raise ModelError(f"__dataflow__ of model {cls.__name__} must be a dict")
+    for name, value in said.items():
+        if name not in NOT_YET:
+            raise ModelError(
+                f"__dataflow__ of model {cls.__name__} has the unknown option {name!r}",
+                hint=did_you_mean(str(name), NOT_YET),
+            )
+        if value:
+            raise NotAvailableError(
+                f"{name!r}, which model {cls.__name__} asks for in __dataflow__, is not available in this version",
+                hint=f"remove {name!r}, or set it to False",
+            )
+    return defaults
+
+
+def indexes(cls: type, table_name: str, columns: Sequence[str]) -> tuple[IndexSpec, ...]:
+    """Return the indexes of ``__indexes__``: ``[{"fields": ["sku"], "unique": True, "name": "sku_once"}]``."""
+    said = vars_of(cls, "__indexes__")
+    if said is REQUIRED or said is None:
+        return ()
+    if not isinstance(said, list | tuple):
+        raise ModelError(f"__indexes__ of model {cls.__name__} must be a list of dicts")
+    found = tuple(_index(cls.__name__, table_name, columns, each) for each in said)
+    names = [index.name for index in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"__indexes__ of model {cls.__name__} has {twice!r} twice")
+    return found
+
+
+def _index(model: str, table_name: str, columns: Sequence[str], said: Any) -> IndexSpec:
+    if not isinstance(said, Mapping):
+        raise ModelError(f"an index of model {model} must be a dict", hint='write {"fields": ["sku"], "unique": True}')
+    if unknown := next((key for key in said if key not in ("fields", "unique", "name")), None):
+        hint = did_you_mean(str(unknown), ("fields", "unique", "name"))
+        raise ModelError(f"an index of model {model} has the unknown key {unknown!r}", hint=hint)
+    fields = _index_fields(model, columns, said.get("fields"))
+    unique = said.get("unique", False)
+    if not isinstance(unique, bool):
+        raise ModelError(f"'unique' of an index of model {model} must be True or False")
+    name = said.get("name") or naming.index_name(table_name, fields, unique=unique)
+    if not isinstance(name, str) or not name.isidentifier() or len(name.encode()) > naming.MAX_BYTES:
+        raise ModelError(
+            f"the index name {name!r} of model {model} is of no use",
+            hint=f"use letters, digits and underscores, at most {naming.MAX_BYTES} bytes",
+        )
+    return IndexSpec(name, fields, unique)
+
+
+def _index_fields(model: str, columns: Sequence[str], said: Any) -> tuple[str, ...]:
+    fields = (said,) if isinstance(said, str) else tuple(said or ())
+    if not fields:
+        raise ModelError(f"an index of model {model} has no fields")
+    if unknown := next((field for field in fields if field not in columns), None):
+        hint = did_you_mean(str(unknown), columns)
+        raise ModelError(f"an index of model {model} is on {unknown!r}, which is not a field", hint=hint)
+    if len(set(fields)) < len(fields):
+        raise ModelError(f"an index of model {model} has a field twice")
+    return fields

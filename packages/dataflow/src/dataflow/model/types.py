@@ -1,0 +1,288 @@
+"""Python type -> column type: the one table. Imports SQLAlchemy.
+
+Rule 1: a column type carries the codecs of our three drivers; SQLAlchemy's own value processors never run.
+Rule 2: a codec is never given None.
+Rule 3: what goes in comes out, equal and of the declared type, on both databases. SQLite has text where it has
+        no type of its own: of a fixed width, so that it sorts as the values do.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import typing
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dataflow.errors import DatabaseError, ModelError
+from dataflow.model.spec import FieldSpec
+from kailash.shapes import unfold
+
+Driver: TypeAlias = Literal["asyncpg", "psycopg2", "sqlite"]
+Convert: TypeAlias = Callable[[Any], Any]
+Codec: TypeAlias = tuple[Convert | None, Convert | None]  # Python -> driver, driver -> Python; None: as it is
+
+DECIMAL_COLLATION: Final = "dataflow_decimal"  # `dataflow.executors.sqlite_functions` registers it
+MAX_VARCHAR: Final = 10_485_760  # characters; PostgreSQL's limit of VARCHAR(n)
+MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Codecs(msgspec.Struct, frozen=True):
+    """How each driver is given a value, and what is made of its answer."""
+
+    asyncpg: Codec = (None, None)
+    psycopg2: Codec = (None, None)
+    sqlite: Codec = (None, None)
+
+
+AS_IS: Final = Codecs()
+
+
+class Stored:
+    """What our column types have in common."""
+
+    codecs: Codecs = AS_IS
+
+    def codec(self, driver: Driver) -> Codec:
+        """Return how *driver* is given a value, and what is made of its answer; None: nothing is done."""
+        codec: Codec = getattr(self.codecs, driver)
+        return codec
+
+
+# -- codecs --------------------------------------------------------------------------------------------------
+
+
+def _moment_text(value: datetime) -> str:
+    return value.isoformat(timespec="microseconds")
+
+
+def _time_text(value: time) -> str:
+    return value.isoformat(timespec="microseconds")
+
+
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _microseconds(value: timedelta) -> int:
+    return value // MICROSECOND
+
+
+def _from_microseconds(value: int) -> timedelta:
+    return timedelta(microseconds=value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _exact_uuid(value: Any) -> UUID:
+    """Make a plain UUID: asyncpg answers with a subclass of its own."""
+    return UUID(int=value.int)
+
+
+def _json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_EXPONENT: Final = re.compile(rb"[0-9][eE]\+?[0-9]")
+
+
+def _jsonb_text(value: Any) -> str:
+    """Write 1e16 as 10000000000000000.0: JSONB keeps numbers as NUMERIC, which would answer with an int."""
+    written = msgspec.json.encode(value)
+    if _EXPONENT.search(written):  # or a text that looks like one, which does no harm
+        written = msgspec.json.encode(_spelled_out(msgspec.to_builtins(value, str_keys=True)))
+    return written.decode()
+
+
+def _spelled_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spelled_out(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spelled_out(item) for item in value]
+    if isinstance(value, float) and "e+" in repr(value):
+        return msgspec.Raw(f"{Decimal(repr(value)):f}.0".encode())
+    return value
+
+
+class _Members(dict[Any, Any]):
+    """Stored value -> member of an Enum."""
+
+    def __missing__(self, value: Any) -> Any:
+        raise DatabaseError("a stored value is none of its Enum's", hint="somebody else wrote it, or a member is gone")
+
+
+# -- column types --------------------------------------------------------------------------------------------
+
+
+class Text(Stored, sa.String):
+    """Text that compares by code point on both databases."""
+
+    def __init__(self, length: int | None = None, codecs: Codecs = AS_IS) -> None:
+        super().__init__(length, collation="C")
+        self.codecs = codecs
+
+
+class Integer(Stored, sa.BigInteger):
+    """A whole number of 64 bits."""
+
+    def __init__(self, codecs: Codecs = AS_IS) -> None:
+        super().__init__()
+        self.codecs = codecs
+
+
+class Double(Stored, sa.Double):
+    """A floating-point number of 64 bits."""
+
+
+class Number(Stored, sa.Numeric[Decimal]):
+    """A decimal number, all of its digits kept."""
+
+    codecs = Codecs(sqlite=(_decimal_text, Decimal))
+
+
+class Boolean(Stored, sa.Boolean):
+    """True or false."""
+
+    codecs = Codecs(sqlite=(None, bool))
+
+
+class Moment(Stored, sa.DateTime):
+    """A date and time, in UTC."""
+
+    codecs = Codecs(psycopg2=(None, _utc), sqlite=(_moment_text, datetime.fromisoformat))
+
+
+class NaiveMoment(Stored, sa.DateTime):
+    """A date and time of no time zone."""
+
+    codecs = Codecs(sqlite=(_moment_text, datetime.fromisoformat))
+
+
+class Date(Stored, sa.Date):
+    """A day."""
+
+    codecs = Codecs(sqlite=(date.isoformat, date.fromisoformat))
+
+
+class TimeOfDay(Stored, sa.Time):
+    """A time of day of no time zone."""
+
+    codecs = Codecs(sqlite=(_time_text, time.fromisoformat))
+
+
+class Duration(Stored, postgresql.INTERVAL):
+    """A span of time."""
+
+    codecs = Codecs(sqlite=(_microseconds, _from_microseconds))
+
+
+class Identifier(Stored, sa.Uuid[UUID]):
+    """A UUID."""
+
+    codecs = Codecs(asyncpg=(None, _exact_uuid), psycopg2=(str, UUID), sqlite=(str, UUID))
+
+
+class Bytes(Stored, sa.LargeBinary):
+    """Bytes. psycopg2 answers with a memoryview."""
+
+    codecs = Codecs(psycopg2=(None, bytes))
+
+
+class Json(Stored, postgresql.JSONB):
+    """A list or an object. The drivers see text."""
+
+    def __init__(self, codecs: Codecs = AS_IS) -> None:
+        super().__init__()
+        self.codecs = codecs
+
+
+# -- the table -----------------------------------------------------------------------------------------------
+
+
+def column_type(field: FieldSpec) -> sa.types.TypeEngine[Any]:
+    """Return the column type of *field*. Raises: ModelError."""
+    kind = field.python_type
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _choice(kind)
+    try:
+        return COLUMN_TYPES[kind](field)
+    except KeyError:
+        raise ModelError(f"field {field.name!r} is of type {kind!r}, which has no column type") from None
+
+
+def _text(field: FieldSpec) -> sa.types.TypeEngine[Any]:
+    length = field.max_length if field.max_length and field.max_length <= MAX_VARCHAR else None
+    return (Text(length) if length else _unlimited()).with_variant(sa.Text(), "sqlite")
+
+
+def _unlimited(codecs: Codecs = AS_IS) -> Text:
+    """TEXT, which is VARCHAR without a length: the same type to PostgreSQL, and the name that people expect."""
+    text: Text = Text(None, codecs).with_variant(sa.Text(collation="C"), "postgresql")
+    return text
+
+
+def _integer(_: FieldSpec) -> sa.types.TypeEngine[Any]:
+    return Integer().with_variant(sa.Integer(), "sqlite")
+
+
+def _choice(kind: type[enum.Enum]) -> sa.types.TypeEngine[Any]:
+    members = _Members({member.value: member for member in kind})
+    codec = (attrgetter("_value_"), members.__getitem__)
+    codecs = Codecs(codec, codec, codec)
+    if isinstance(next(iter(members)), str):
+        return _unlimited(codecs).with_variant(sa.Text(), "sqlite")
+    return Integer(codecs).with_variant(sa.Integer(), "sqlite")
+
+
+def _json(field: FieldSpec) -> sa.types.TypeEngine[Any]:
+    decode = msgspec.json.Decoder(_bare(unfold(field.annotation).core)).decode
+    jsonb = (_jsonb_text, decode)
+    return Json(Codecs(jsonb, jsonb, (_json_text, decode))).with_variant(sa.Text(), "sqlite")
+
+
+def _bare(annotation: Any) -> Any:
+    """Return *annotation* without its limits: what is stored is answered, also where the limits came later."""
+    unfolded = unfold(annotation)
+    arguments = typing.get_args(unfolded.core)
+    origin = typing.get_origin(unfolded.core)
+    core = origin[tuple(map(_bare, arguments))] if origin in (list, dict) and arguments else unfolded.core
+    return typing.Optional[core] if unfolded.nullable else core  # noqa: UP045 - computed
+
+
+def _in_text(made: sa.types.TypeEngine[Any]) -> Callable[[FieldSpec], sa.types.TypeEngine[Any]]:
+    """SQLite has no such type, and keeps a text of it."""
+    varied = made.with_variant(sa.Text(), "sqlite")
+    return lambda field: varied
+
+
+_MOMENT = _in_text(Moment(timezone=True))
+_NAIVE_MOMENT = _in_text(NaiveMoment(timezone=False))
+_NUMBER = Number().with_variant(sa.Text(collation=DECIMAL_COLLATION), "sqlite")
+_DOUBLE = Double().with_variant(sa.REAL(), "sqlite")
+_DURATION = Duration().with_variant(sa.Integer(), "sqlite")
+
+COLUMN_TYPES: Final[dict[Any, Callable[[FieldSpec], sa.types.TypeEngine[Any]]]] = {
+    str: _text,
+    int: _integer,
+    float: lambda _: _DOUBLE,
+    bool: lambda _: Boolean(),
+    Decimal: lambda _: _NUMBER,
+    datetime: lambda field: (_NAIVE_MOMENT if field.naive else _MOMENT)(field),
+    date: _in_text(Date()),
+    time: _in_text(TimeOfDay()),
+    timedelta: lambda _: _DURATION,
+    UUID: _in_text(Identifier()),
+    bytes: lambda _: Bytes(),
+    dict: _json,
+    list: _json,
+}
