@@ -4,7 +4,8 @@ A plan is a generator. It yields *effects* (frozen values that say what it wants
 sent back the reply to each. It never touches the world itself, so the same plan runs under a blocking
 driver, under an asyncio driver, or in a test that answers from a list.
 
-Rule 1: only `drive` and `adrive` advance a plan.
+Rule 1: only `drive`, `proceed` and `adrive` advance a plan (and an executor that answers a plan's first questions
+        where it stands, and hands the rest to `proceed` on another thread).
 Rule 2: a plan asks with ``yield from helper(...)``, never with a bare ``yield``; the helper is where the
         reply gets its type.
 """
@@ -27,6 +28,15 @@ def drive(plan: Plan[E, T], perform: Callable[[E], Any]) -> T:
     """
     try:
         effect = next(plan)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    return proceed(plan, effect, perform)
+
+
+def proceed(plan: Plan[E, T], effect: E, perform: Callable[[E], Any]) -> T:
+    """Run *plan* from *effect*, which it has just asked for, to its end; like `drive` in all else."""
+    try:
         while True:
             try:
                 reply = perform(effect)

@@ -1,0 +1,160 @@
+"""Driver errors -> our errors, by SQLSTATE or SQLite's extended code; never by message text.
+
+Rule 1: names of constraints and columns come from the driver's diagnostic fields. SQLite has none: its message of a
+        UNIQUE or NOT NULL failure lists ``table.column`` and nothing else, and only those names are read.
+Rule 2: no SQL and no value is ever part of our message.
+
+Sources: https://www.postgresql.org/docs/current/errcodes-appendix.html, https://www.sqlite.org/rescode.html.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dataflow.errors import (
+    ConstraintError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    DataFlowError,
+    DuplicateError,
+    ForeignKeyError,
+    RetryableError,
+    SchemaMismatchError,
+)
+from kailash.errors import DeadlineExceededError, KailashError, Problem
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+REFUSED: Final[Mapping[str, tuple[type[DataFlowError], str]]] = {
+    "23505": (DuplicateError, "is already taken"),
+    "23P01": (DuplicateError, "conflicts with another record"),
+    "23503": (ForeignKeyError, "points to a record that is absent, or is still pointed at"),
+    "23001": (ForeignKeyError, "is still pointed at"),
+    "23502": (ConstraintError, "must have a value"),
+    "23514": (ConstraintError, "breaks a rule of the table"),
+    "23000": (ConstraintError, "breaks a rule of the table"),
+}
+SQLSTATES: Final[Mapping[str, tuple[type[KailashError], str]]] = {
+    "22001": (ConstraintError, "a text is longer than its column allows"),
+    "22003": (ConstraintError, "a number is outside the range of its column"),
+    "40001": (RetryableError, "another transaction changed the same records first"),
+    "40P01": (RetryableError, "two transactions waited for each other"),
+    "55P03": (RetryableError, "the records are locked by another transaction"),
+    "57014": (DeadlineExceededError, "the database gave up on a statement that took too long"),
+    "25P02": (DatabaseError, "the transaction has failed and can only be rolled back"),
+    "42P01": (SchemaMismatchError, "a table is missing from the database"),
+    "42703": (SchemaMismatchError, "a column is missing from the database"),
+    "42804": (SchemaMismatchError, "a column has another type than its model says"),
+    "3D000": (DatabaseUnavailableError, "there is no database of that name"),
+    "42501": (DatabaseError, "the database role may not do this"),
+    "25006": (DatabaseError, "the database is read-only"),
+    "53300": (DatabaseUnavailableError, "the database has no connection left"),
+    "53100": (DatabaseUnavailableError, "the disk of the database is full"),
+}
+CLASSES: Final[Mapping[str, tuple[type[KailashError], str]]] = {
+    "08": (DatabaseUnavailableError, "the connection to the database was lost"),
+    "22": (ConstraintError, "a value does not fit its column"),
+    "28": (DatabaseUnavailableError, "the database refused the user or the password"),
+    "40": (RetryableError, "the transaction was rolled back by the database"),
+    "53": (DatabaseUnavailableError, "the database is short of resources"),
+    "57": (DatabaseUnavailableError, "the database is shutting down or ended the session"),
+    "58": (DatabaseUnavailableError, "the database had a system error"),
+}
+SQLITE_REFUSED: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE: "23505",
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "23505",
+    sqlite3.SQLITE_CONSTRAINT_ROWID: "23505",
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "23503",
+    sqlite3.SQLITE_CONSTRAINT_NOTNULL: "23502",
+    sqlite3.SQLITE_CONSTRAINT_CHECK: "23514",
+    sqlite3.SQLITE_CONSTRAINT_TRIGGER: "23503",  # RAISE(ABORT); an ON DELETE RESTRICT is reported so
+}
+SQLITE_CODES: Final[Mapping[int, tuple[type[KailashError], str]]] = {
+    sqlite3.SQLITE_BUSY: (RetryableError, "the database is busy with another writer"),
+    sqlite3.SQLITE_LOCKED: (RetryableError, "the table is locked by another statement"),
+    sqlite3.SQLITE_INTERRUPT: (DeadlineExceededError, "the statement was interrupted"),
+    sqlite3.SQLITE_CANTOPEN: (DatabaseUnavailableError, "the database file cannot be opened"),
+    sqlite3.SQLITE_NOTADB: (DatabaseUnavailableError, "the file is not a SQLite database"),
+    sqlite3.SQLITE_CORRUPT: (DatabaseUnavailableError, "the database file is damaged"),
+    sqlite3.SQLITE_FULL: (DatabaseUnavailableError, "the disk of the database is full"),
+    sqlite3.SQLITE_IOERR: (DatabaseUnavailableError, "the database file cannot be read or written"),
+    sqlite3.SQLITE_READONLY: (DatabaseError, "the database file is read-only"),
+    sqlite3.SQLITE_TOOBIG: (ConstraintError, "a value is larger than the database allows"),
+    sqlite3.SQLITE_MISMATCH: (ConstraintError, "a value does not fit its column"),
+}
+SQLITE_COLUMNS: Final = re.compile(r"constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)$")
+LOST: Final = "the connection to the database was lost"
+
+
+def of_sqlstate(
+    sqlstate: str | None, table: Table | None = None, *, constraint: str | None = None, column: str | None = None
+) -> KailashError:
+    """Return our error for a SQLSTATE; *table* is what the statement changed, the names are the driver's."""
+    if not sqlstate:
+        return DatabaseUnavailableError(LOST)
+    if sqlstate in REFUSED:
+        fields = (column,) if column else _fields(table, constraint)
+        return _refused(sqlstate, fields, table.name if table is not None else "", constraint or "")
+    error, message = (
+        SQLSTATES.get(sqlstate)
+        or CLASSES.get(sqlstate[:2])
+        or (
+            DatabaseError,
+            f"the database refused the statement (SQLSTATE {sqlstate})",
+        )
+    )
+    return error(message)
+
+
+def of_sqlite(fault: sqlite3.Error, table: Table | None = None) -> KailashError:
+    """Return our error for an error of sqlite3."""
+    code: int | None = getattr(fault, "sqlite_errorcode", None)
+    if code is None:  # raised by Python's module itself: a closed connection, a value SQLite has no type for
+        if isinstance(fault, sqlite3.ProgrammingError):
+            return DatabaseError("the database connection cannot be used in this way")
+        return DatabaseError("the database refused the statement")
+    if code in SQLITE_REFUSED:
+        found = SQLITE_COLUMNS.search(str(fault))
+        columns = [pair.partition(".")[2] for pair in found.group(1).split(", ")] if found else []
+        return _refused(SQLITE_REFUSED[code], columns, table.name if table is not None else "", "")
+    error, message = (
+        SQLITE_CODES.get(code)
+        or SQLITE_CODES.get(code & 0xFF)
+        or (  # low byte: the primary code
+            DatabaseError,
+            f"the database refused the statement (SQLite code {code})",
+        )
+    )
+    return error(message)
+
+
+def _refused(sqlstate: str, fields: Iterable[str], table: str, constraint: str) -> KailashError:
+    error, sentence = REFUSED[sqlstate]
+    named = tuple(fields)
+    where = f" in {table}" if table else ""
+    subject = f"{', '.join(named)}{where}" if named else (f"a value{where}" if table else "a value")
+    if not named and constraint:
+        subject += f" (constraint {constraint})"
+    message = f"{subject} {sentence}"
+    return error(message, problems=[Problem(field, error.code, f"{field} {sentence}") for field in named])
+
+
+def _fields(table: Table | None, constraint: str | None) -> tuple[str, ...]:
+    """The columns of a constraint or unique index of *table*, by its name in the database."""
+    if table is None or not constraint:
+        return ()
+    named: list[tuple[Any, Any]] = [(one.name, one.columns) for one in (*table.constraints, *table.indexes)]
+    for name, columns in named:
+        if name == constraint:
+            return tuple(column.name for column in columns)
+    if constraint == f"{table.name}_pkey":  # the name PostgreSQL gives a primary key that has none
+        return tuple(column.name for column in table.primary_key.columns)
+    for name, columns in named:  # the name PostgreSQL gives a constraint that has none: table_column[_column]_key
+        words = "_".join(column.name for column in columns)
+        if name is None and constraint in (f"{table.name}_{words}_key", f"{table.name}_{words}_fkey"):
+            return tuple(column.name for column in columns)
+    return ()

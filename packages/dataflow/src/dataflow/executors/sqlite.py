@@ -1,0 +1,292 @@
+"""SQLite through the standard library, blocking: connections, their settings, and the turn to write.
+
+A file is in WAL mode: readers see the last commit and never wait; writers of this process take turns in order, and
+those of other processes wait for SQLite's own lock (``busy_timeout``). A database in memory is one connection for
+every user of the process, one at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+import weakref
+from typing import Any, Final
+
+from dataflow.effects import Load, Query, Repeat, Rows
+from dataflow.errors import DatabaseError
+from dataflow.executors import faults, sqlite_functions
+from dataflow.executors.compiled import Compiled, Compiler
+from dataflow.executors.loading import Loadings
+from dataflow.executors.pool import Pool, PoolOptions
+from dataflow.executors.transaction import Session, checked_isolation
+from dataflow.executors.url import DatabaseURL
+from kailash.errors import ConfigurationError
+
+BUSY: Final = 30.0  # seconds that a writer waits for another process; the seeds' lock timeout
+STATEMENTS: Final = 1024  # prepared statements kept by each connection; arbitrary: all shapes of an ordinary program
+PRAGMAS: Final = ("foreign_keys = ON", "synchronous = NORMAL", "case_sensitive_like = ON")
+
+log = logging.getLogger("dataflow.sql")
+
+
+class SqliteSession:
+    """One connection of sqlite3, in autocommit mode."""
+
+    __slots__ = ("_compiler", "_execute", "_leftover", "_loadings", "born", "connection", "freed", "known")
+
+    def __init__(self, connection: sqlite3.Connection, compiler: Compiler, loadings: Loadings) -> None:
+        self.connection = connection
+        self._execute = connection.execute
+        self._compiler = compiler
+        self._loadings = loadings
+        self.known = compiler.known
+        self._leftover: list[str] = []
+        self.born = self.freed = time.monotonic()
+
+    def usable(self) -> bool:
+        """A file does not hang up."""
+        return True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def query(self, effect: Query) -> Rows:
+        """Run one statement."""
+        return self.run(self.known.get(effect.shape) or self._compiler.compile(effect), effect.values)
+
+    def run(self, compiled: Compiled, values: Any) -> Rows:
+        """Run a compiled statement."""
+        try:
+            cursor = self._execute(compiled.sql, compiled.arguments(values))
+            if compiled.rows is None:
+                return Rows([], max(cursor.rowcount, 0))
+            found = cursor.fetchall()  # to the end: a statement that returns rows commits at its last one
+        except sqlite3.Error as fault:
+            raise faults.of_sqlite(fault, compiled.table) from fault
+        items = compiled.rows(found)
+        return Rows(items, len(items))
+
+    def load(self, effect: Load) -> int:
+        """Store many records; the caller has begun a transaction."""
+        loading = self._loadings.find(effect)
+        if loading.create:
+            self.command(loading.create)
+            self._leftover.append(loading.drop)
+        self._many(loading.insert, loading.encode(effect.records), loading.table)
+        return len(effect.records)
+
+    def repeat(self, effect: Repeat) -> int:
+        """Run one statement for each record; the caller has begun a transaction."""
+        compiled = self._compiler.compile_repeat(effect)
+        return self._many(compiled.sql, compiled.arguments(effect.records), compiled.table)
+
+    def command(self, sql: str) -> None:
+        """Run a statement without arguments or rows."""
+        try:
+            self._execute(sql)
+        except sqlite3.Error as fault:
+            raise faults.of_sqlite(fault) from fault
+
+    def finish(self) -> None:
+        """Drop the tables that were made for this transaction."""
+        while self._leftover:
+            self.command(self._leftover.pop())
+
+    def left(self) -> bool:
+        """Whether it is outside any transaction, as it must be to be given back."""
+        self._leftover.clear()
+        try:
+            return not self.connection.in_transaction
+        except sqlite3.Error:  # closed
+            return False
+
+    def _many(self, sql: str, records: Any, table: Any) -> int:
+        try:
+            return max(self.connection.executemany(sql, records).rowcount, 0)
+        except sqlite3.Error as fault:
+            raise faults.of_sqlite(fault, table) from fault
+
+
+class Turn:
+    """The turn to write: the only thing in a pool of one."""
+
+    born = freed = 0.0
+
+    def usable(self) -> bool:
+        """It never wears out."""
+        return True
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class SqliteDatabase:
+    """One SQLite database as blocking connections reach it; shared by both executors and the schema's."""
+
+    def __init__(self, url: DatabaseURL, options: PoolOptions) -> None:
+        self.memory = url.memory
+        self._path = url.path or ":memory:"
+        self._busy = float(url.options.get("timeout", BUSY))
+        self.compiler = Compiler("sqlite", echo=options.echo)
+        self._loadings = Loadings(self.compiler, "sqlite")
+        self.known = self.compiler.known
+        one = PoolOptions(pool_size=1, max_overflow=0, pool_timeout=options.pool_timeout)
+        self.pool: Pool[SqliteSession] = Pool(self.connect, one if self.memory else options)
+        self.turn: Pool[Turn] = Pool(Turn, one)
+        self._inherited: list[SqliteSession] = []
+        after_fork(self)
+
+    def forked(self) -> None:
+        """Begin anew in a child process; a database in memory is the child's own copy."""
+        self.turn.abandon()
+        if not self.memory:
+            self._inherited += self.pool.abandon()
+
+    def query(self, effect: Query) -> Rows:
+        """Run one statement that commits by itself."""
+        compiled = self.known.get(effect.shape) or self.compiler.compile(effect)
+        if compiled.writes and not self.memory:
+            return self._write(compiled, effect.values)
+        session = self.pool.take()
+        try:
+            return session.run(compiled, effect.values)
+        finally:
+            self.pool.give(session)
+
+    def _write(self, compiled: Compiled, values: Any) -> Rows:
+        turn = self.turn.take()
+        try:
+            session = self.pool.take()
+            try:
+                return session.run(compiled, values)
+            finally:
+                self.pool.give(session)
+        finally:
+            self.turn.give(turn)
+
+    def load(self, effect: Load) -> int:
+        """Store many records, all or none."""
+        return self._atomic(effect)
+
+    def repeat(self, effect: Repeat) -> int:
+        """Run one statement for many records, all or none."""
+        return self._atomic(effect)
+
+    def begin(self, isolation: str) -> Session:
+        """Take the turn to write and begin; SQLite's transactions are serializable whatever is asked for."""
+        if isolation:
+            checked_isolation(isolation)
+        turn = None if self.memory else self.turn.take()
+        try:
+            session = self.pool.take()
+            try:
+                session.command("BEGIN IMMEDIATE")
+            except BaseException:
+                self.pool.give(session)
+                raise
+        except BaseException:
+            if turn is not None:
+                self.turn.give(turn)
+            raise
+        return session
+
+    def end(self, session: Session) -> None:
+        """Give back the connection and the turn."""
+        assert isinstance(session, SqliteSession)
+        if session.left():
+            self.pool.give(session)
+        else:
+            self.pool.drop(session)
+        if not self.memory:
+            self.turn.give(Turn())
+
+    def connect(self) -> SqliteSession:
+        """Open a connection and set it up. Raises: DatabaseUnavailableError."""
+        try:
+            connection = sqlite3.connect(
+                self._path,
+                isolation_level=None,  # autocommit: we say BEGIN ourselves
+                check_same_thread=False,  # a pool hands it from thread to thread, to one at a time
+                cached_statements=STATEMENTS,
+                timeout=self._busy,
+            )
+            try:
+                set_up(connection, self._busy, memory=self.memory)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as fault:
+            raise faults.of_sqlite(fault) from fault
+        return SqliteSession(connection, self.compiler, self._loadings)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.pool.close()
+
+    def _atomic(self, effect: Load | Repeat) -> int:
+        session = self.begin("")
+        try:
+            count = session.load(effect) if isinstance(effect, Load) else session.repeat(effect)
+            session.finish()
+            session.command("COMMIT")
+        except BaseException:
+            _roll_back(session)
+            raise
+        finally:
+            self.end(session)
+        return count
+
+
+def set_up(connection: sqlite3.Connection, busy: float, *, memory: bool) -> None:
+    """Make the settings of a connection; every one of them, on every connection."""
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    sqlite_functions.register(connection)
+    if not memory:
+        _write_ahead(connection, time.monotonic() + busy)
+
+
+def _write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
+    """Put the file in WAL mode. SQLite does not wait for the lock that the first change of mode needs; we do."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)  # seconds; arbitrary: another process changes the mode in about as long
+
+
+def _roll_back(session: Session) -> None:
+    try:
+        session.command("ROLLBACK")
+    except DatabaseError:
+        log.debug("a transaction could not be rolled back; its connection is closed")
+
+
+def after_fork(database: Any) -> None:
+    """Let a child process begin with no connection of its parent: neither use nor close what the parent still holds."""
+    reference = weakref.ref(database)
+
+    def forget() -> None:
+        if (alive := reference()) is not None:
+            alive.forked()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
+
+
+def open_sqlite(url: DatabaseURL, options: PoolOptions) -> SqliteDatabase | None:
+    """Return what the executors of one SQLite database share; None for another kind of database."""
+    return SqliteDatabase(url, options) if url.dialect == "sqlite" else None
+
+
+def required(shared: SqliteDatabase | None, url: DatabaseURL, options: PoolOptions) -> SqliteDatabase:
+    """Return *shared*, or a database of one's own."""
+    if url.dialect != "sqlite":
+        raise ConfigurationError("this is not a SQLite database")
+    return shared or SqliteDatabase(url, options)
