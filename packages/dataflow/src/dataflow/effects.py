@@ -56,6 +56,18 @@ class Load(msgspec.Struct, frozen=True):
     temporary: str | None = None
 
 
+class Repeat(msgspec.Struct, frozen=True):
+    """Run one writing statement once for each of *records*, whose columns are bound to *names* in order.
+
+    SQLite: executemany; plans for PostgreSQL use `Load` and a join instead. The reply is the rows touched.
+    """
+
+    shape: Hashable
+    build: Callable[[], Executable]
+    names: tuple[str, ...]
+    records: Sequence[Sequence[Any]]
+
+
 class Atomically(msgspec.Struct, frozen=True):
     """From here to the end of the plan: one transaction (or a savepoint of the one already open)."""
 
@@ -66,7 +78,7 @@ class AfterCommit(msgspec.Struct, frozen=True):
     deeds: tuple[Callable[[], None], ...]
 
 
-Effect: TypeAlias = Query | Load | Atomically | AfterCommit
+Effect: TypeAlias = Query | Load | Repeat | Atomically | AfterCommit
 DataPlan: TypeAlias = Plan[Effect, T]
 
 
@@ -88,6 +100,14 @@ def load(
     """Ask for many records to be stored at once; return how many were."""
     count: int = yield Load(table, fields, records, temporary)
     return count
+
+
+def repeat(
+    shape: Hashable, build: Callable[[], Executable], names: tuple[str, ...], records: Sequence[Sequence[Any]]
+) -> DataPlan[int]:
+    """Ask for one statement to be run for each record; return how many rows were touched."""
+    touched: int = yield Repeat(shape, build, names, records)
+    return touched
 
 
 def atomically() -> DataPlan[None]:

@@ -75,6 +75,11 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether the database makes the id."""
         return any(field.autoincrement for field in self.fields)
 
+    @property
+    def resource(self) -> str:
+        """What channels call the collection of its records: the name of the table."""
+        return self.table
+
     @cached_property
     def record(self) -> Shape:
         """The shape of a stored record: every field."""

@@ -84,24 +84,46 @@ class Upsert(msgspec.Struct, frozen=True):
     where: Where = EVERYTHING  # an existing record outside it is a conflict, and stays as it is
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """One row of a bulk that was refused: its position, the code and the sentence of its error."""
+
+    index: int
+    code: str
+    message: str
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Rows that give the same fields.
+
+    fields: the columns of *rows*, in order. given: those that the caller gave; the others are defaults.
+    positions: where each row stood in what the caller sent, from 0; empty where that is its index here.
+    """
+
+    fields: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    given: tuple[str, ...] = ()
+    positions: Sequence[int] = ()
+
+
 class BulkCreate(msgspec.Struct, frozen=True):
     """Store many records; the outcome is `Bulk`."""
 
     model: str
-    rows: Sequence[Values]
+    batches: tuple[Batch, ...]
     on_conflict: Literal["error", "skip"] = "error"
-    atomic: bool = True
+    atomic: bool = True  # all or nothing; else what can be stored is, and the outcome lists the rest
     returning: bool = False
+    refused: tuple[Failure, ...] = ()  # rows that were no records, where *atomic* is false
 
 
 class BulkUpdate(msgspec.Struct, frozen=True):
-    """Change many records: all that *where* finds by *changes*, or each of *rows* by its id."""
+    """Change many records: all that *where* finds by *changes*, or those that *batches* names, by their key."""
 
     model: str
     where: Where = EVERYTHING
     changes: Changes = {}
-    rows: Sequence[Values] = ()
-    key: str = "id"
+    batches: tuple[Batch, ...] = ()  # the key is the first of the fields
+    constants: Values = {}  # what *batches* sets beside the given fields: {"updated_at": ...}
 
 
 class BulkDelete(msgspec.Struct, frozen=True):
@@ -115,10 +137,11 @@ class BulkUpsert(msgspec.Struct, frozen=True):
     """Store many records; what has the same values of *match* is changed, left alone, or refused."""
 
     model: str
-    rows: Sequence[Values]
+    batches: tuple[Batch, ...]  # no two rows have the same values of *match*
     match: tuple[str, ...] = ("id",)
     resolution: Literal["update", "skip", "error"] = "update"
-    where: Where = EVERYTHING
+    where: Where = EVERYTHING  # an existing record outside it is a conflict, and stays as it is
+    repeated: int = 0  # rows that a later row of the same *match* was merged into
 
 
 Operation: TypeAlias = (
@@ -140,14 +163,6 @@ class Upserted(msgspec.Struct, frozen=True):
 
     record: dict[str, Any]
     created: bool
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """One row of a bulk that was refused: its position, the code and the sentence of its error."""
-
-    index: int
-    code: str
-    message: str
 
 
 class Bulk(msgspec.Struct, frozen=True):

@@ -22,8 +22,11 @@ from kailash.shapes import MalformedJSONError, Shape, decode_json, encode_json
 
 ID: Final = "id"  # the primary key of every model
 MAX_KEYS: Final = 16  # sort keys of one order; arbitrary
+MAX_NUMBER: Final = 2**31 - 2  # of a limit or an offset: an SQL integer holds one more, which a limit needs
 MAX_CURSOR: Final = 16_384  # characters of a cursor; a URL longer than this does not arrive anyway
 _DIRECTIONS: Final = {1: False, -1: True, "1": False, "-1": True, "asc": False, "desc": True}
+
+Sort: TypeAlias = str | Sequence[Any] | Mapping[str, Any] | None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -41,9 +44,6 @@ class Page(msgspec.Struct, frozen=True):
     cursor: str | None = None
 
 
-Sort: TypeAlias = str | Sequence[Any] | Mapping[str, Any] | None
-
-
 def parse_order(raw: Sort, record: Shape) -> tuple[Order, ...]:
     """Return the sort keys that *raw* says.
 
@@ -59,6 +59,23 @@ def parse_order(raw: Sort, record: Shape) -> tuple[Order, ...]:
     for position, key in enumerate(order):
         _check(key, order[:position], known)
     return order
+
+
+def page(limit: Any, offset: Any, cursor: Any) -> Page:
+    """Return the page that these ask for; None where one is not asked for.
+
+    Raises: InvalidPageError for anything but whole numbers from 0, and for an offset beside a cursor.
+    """
+    for name, number in (("limit", limit), ("offset", offset)):
+        if number is not None and (type(number) is not int or not 0 <= number <= MAX_NUMBER):
+            raise InvalidPageError(f"the {name} must be a whole number, 0 or more")
+    if cursor is None:
+        return Page(limit, offset or 0)
+    if offset:
+        raise InvalidPageError("a cursor and an offset exclude each other", hint="leave the offset out")
+    if not isinstance(cursor, str):
+        raise _unreadable()
+    return Page(limit, 0, cursor)
 
 
 def total(order: tuple[Order, ...]) -> tuple[Order, ...]:

@@ -1,0 +1,80 @@
+"""Fixtures of the benchmarks: the shared table on each database, and the table of ratios at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import harness
+import pytest
+import uvloop
+from limits import tables
+from msgspec import Meta
+
+from dataflow import DataFlow
+
+LINES: pytest.StashKey[list[harness.Line]] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LINES] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.stash[LINES]:
+        terminalreporter.section("ours over the limit")
+        terminalreporter.write_line(harness.table(config.stash[LINES]))
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[harness.Line], None]:
+    """Keep a line for the table and in pytest-benchmark's own report (the ratio, and both sides)."""
+
+    def keep(line: harness.Line) -> None:
+        request.config.stash[LINES].append(line)
+        benchmark.extra_info.update(
+            what=line.what, ratio=line.ratio, ours=line.ours, limit=line.limit, reach=line.reach, aim=line.aim
+        )
+        benchmark.pedantic(lambda: None, rounds=1)  # the figure is the ratio; see harness
+
+    return keep
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """One uvloop for the module."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield runner
+
+
+def shop(url: str) -> DataFlow:
+    """Return a database with the benchmark's model, its table made and filled with 10,000 rows."""
+    db = DataFlow(url)
+
+    @db.model
+    class Product:
+        sku: Annotated[str, Meta(max_length=20)]
+        name: str
+        category: str
+        price: Annotated[float, Meta(ge=0)]
+        stock: int = 0
+        active: bool = True
+        __indexes__ = [{"fields": ["sku"], "unique": True}, {"fields": ["category", "id"]}]
+
+    db.express_sync.bulk_create("Product", tables.products())
+    return db
+
+
+@pytest.fixture
+def sqlite_shop(tmp_path: Path) -> Iterator[tuple[DataFlow, str]]:
+    path = str(tmp_path / "bench.db")
+    with shop(f"sqlite:///{path}") as db:
+        yield db, path
+
+
+@pytest.fixture
+def postgres_shop(postgres_url: str) -> Iterator[tuple[DataFlow, str]]:
+    with shop(postgres_url) as db:
+        yield db, postgres_url

@@ -1,0 +1,140 @@
+"""Ours against the limit, in one run: interleaved rounds, medians, wall time and processor time.
+
+Rule 1: a figure is a ratio of two measurements of the same run on the same machine; it is no test of the machine.
+Rule 2: both sides are warm, do the same work on the same rows, and give the same kind of answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+from typing import Any
+
+import msgspec
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One row of the table. Times in seconds for one call."""
+
+    what: str
+    ours: float
+    limit: float
+    ours_cpu: float
+    limit_cpu: float
+    reach: float
+    aim: float | None
+    throughput: bool = False  # the ratio is of calls a second, and more is better
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the limit's: time (less is better), or calls a second (more is better)."""
+        return self.limit / self.ours if self.throughput else self.ours / self.limit
+
+    @property
+    def verdict(self) -> str:
+        """Whether the ratio holds what was set."""
+        good = (lambda bound: self.ratio >= bound) if self.throughput else (lambda bound: self.ratio <= bound)
+        if self.aim is not None and good(self.aim):
+            return "aim"
+        return "reach" if good(self.reach) else "MISSED"
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """Seconds a call of one round."""
+
+    wall: float
+    cpu: float
+
+
+def compare(
+    what: str,
+    ours: Callable[[], Any],
+    limit: Callable[[], Any],
+    *,
+    reach: float,
+    aim: float | None = None,
+    calls: int = 200,
+    rounds: int = 15,
+    throughput: bool = False,
+) -> Line:
+    """Measure two blocking callables in turn."""
+    for warm in (ours, limit):
+        _timed(warm, max(1, calls // 4))
+    samples = [(_timed(limit, calls), _timed(ours, calls)) for _ in range(rounds)]
+    return _line(what, samples, reach, aim, throughput)
+
+
+async def acompare(
+    what: str,
+    ours: Callable[[], Awaitable[Any]],
+    limit: Callable[[], Awaitable[Any]],
+    *,
+    reach: float,
+    aim: float | None = None,
+    calls: int = 200,
+    rounds: int = 15,
+    tasks: int = 1,
+) -> Line:
+    """Measure two coroutine functions in turn on the running loop; with *tasks*, that many at once, by throughput."""
+    for warm in (ours, limit):
+        await _atimed(warm, max(1, calls // 4), tasks)
+    samples = [(await _atimed(limit, calls, tasks), await _atimed(ours, calls, tasks)) for _ in range(rounds)]
+    return _line(what, samples, reach, aim, tasks > 1)
+
+
+def _line(
+    what: str, samples: list[tuple[Sample, Sample]], reach: float, aim: float | None, throughput: bool
+) -> Line:
+    limits, ours = [limit for limit, _ in samples], [mine for _, mine in samples]
+    return Line(
+        what,
+        median([each.wall for each in ours]),
+        median([each.wall for each in limits]),
+        median([each.cpu for each in ours]),
+        median([each.cpu for each in limits]),
+        reach,
+        aim,
+        throughput,
+    )
+
+
+def _timed(call: Callable[[], Any], calls: int) -> Sample:
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(calls):
+        call()
+    return Sample((time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls)
+
+
+async def _atimed(call: Callable[[], Awaitable[Any]], calls: int, tasks: int) -> Sample:
+    gc.collect()
+
+    async def worker(share: int) -> None:
+        for _ in range(share):
+            await call()
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    if tasks == 1:
+        await worker(calls)
+    else:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(tasks):
+                group.create_task(worker(max(1, calls // tasks)))
+    done = calls if tasks == 1 else tasks * max(1, calls // tasks)
+    return Sample((time.perf_counter() - wall) / done, (time.process_time() - cpu) / done)
+
+
+def table(lines: list[Line]) -> str:
+    """Return the lines as text, one a row, in microseconds a call."""
+    header = f"{'what':58} {'ours us':>10} {'limit us':>10} {'ratio':>7} {'cpu':>6} {'reach':>6} {'aim':>6}"
+    rows = [header, "-" * len(header)]
+    for line in lines:
+        cpu = line.ours_cpu / line.limit_cpu if line.limit_cpu else 0.0
+        rows.append(
+            f"{line.what:58} {line.ours * 1e6:10.1f} {line.limit * 1e6:10.1f} {line.ratio:6.2f}x {cpu:5.2f}x"
+            f" {line.reach:5.2f}x {'' if line.aim is None else f'{line.aim:5.2f}x':>6} {line.verdict}"
+        )
+    return "\n".join(rows)

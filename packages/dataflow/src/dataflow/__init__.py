@@ -1,0 +1,24 @@
+"""DataFlow: one annotated class becomes a table, eleven operations and eleven workflow nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataflow._version import __version__
+from kailash._lazy import exports
+
+if TYPE_CHECKING:
+    from dataflow.database import DataFlow as DataFlow
+    from dataflow.errors import DataFlowError as DataFlowError
+    from dataflow.model.spec import ForeignKey as ForeignKey
+
+__all__ = ["DataFlow", "DataFlowError", "ForeignKey", "__version__"]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "DataFlow": "dataflow.database",
+        "DataFlowError": "dataflow.errors",
+        "ForeignKey": "dataflow.model.spec",
+    },
+)

@@ -1,0 +1,99 @@
+"""Models x operations -> capabilities: the one face of the data layer that channels and nodes know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from dataflow.model.registry import Model
+from dataflow.model.spec import ModelSpec
+from dataflow.operations import schemas, spellings
+from dataflow.operations import values as ops
+from dataflow.operations.results import result
+from kailash.capability import Capability, Inputs, Nature
+from kailash.context import Context
+
+
+class Runner(Protocol):
+    """What runs operations: a `dataflow.DataFlow`."""
+
+    def run(self, operation: ops.Operation, context: Context = ...) -> Any:
+        """Run *operation*, blocking; return its outcome."""
+
+    async def arun(self, operation: ops.Operation, context: Context = ...) -> Any:
+        """Run *operation* under asyncio; return its outcome."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One of the eleven: how its inputs are read, what it changes, how it is described."""
+
+    name: str
+    nature: Nature
+    read: Callable[[ModelSpec, Inputs], spellings.Asked]
+    summary: str  # with {one} and {many}
+    bulk: bool = False
+    idempotent: bool = True
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    action.name: action
+    for action in (
+        Action("create", Nature.WRITE, spellings.create, "Create one {one}.", idempotent=False),
+        Action("read", Nature.READ, spellings.read, "Read one {one}, by id or by a filter."),
+        Action("update", Nature.WRITE, spellings.update, "Change fields of one {one}.", idempotent=False),
+        Action("delete", Nature.DESTROY, spellings.delete, "Delete one {one}."),
+        Action("list", Nature.READ, spellings.list, "List {many}: filtered, sorted, a page at a time."),
+        Action("count", Nature.READ, spellings.count, "Count {many}."),
+        Action("upsert", Nature.WRITE, spellings.upsert, "Create one {one}, or change the one that is there."),
+        Action("bulk_create", Nature.WRITE, spellings.bulk_create, "Create many {many}.", True, False),
+        Action("bulk_update", Nature.WRITE, spellings.bulk_update, "Change many {many}.", True, False),
+        Action("bulk_delete", Nature.DESTROY, spellings.bulk_delete, "Delete many {many}.", True),
+        Action("bulk_upsert", Nature.WRITE, spellings.bulk_upsert, "Create or change many {many}.", True),
+    )
+}
+
+
+class OperationIntake:
+    """What one operation of one model accepts."""
+
+    def __init__(self, action: Action, spec: ModelSpec) -> None:
+        self._action, self._spec = action, spec
+
+    def schema(self) -> dict[str, Any]:
+        """Return the canonical spelling as a JSON Schema object."""
+        return schemas.inputs(self._action.name, self._spec)
+
+    def accept(self, given: Inputs) -> spellings.Asked:
+        """Return the operation that *given* asks for, in whichever spelling."""
+        return self._action.read(self._spec, given)
+
+
+def of_model(model: Model, runner: Runner) -> Iterator[Capability]:
+    """Yield the eleven capabilities of *model*."""
+    for action in ACTIONS.values():
+        yield _capability(action, model.spec, runner)
+
+
+def _capability(action: Action, spec: ModelSpec, runner: Runner) -> Capability:
+    def call(asked: spellings.Asked, context: Context) -> Mapping[str, Any]:
+        return result(asked, runner.run(asked.operation, context))
+
+    async def acall(asked: spellings.Asked, context: Context) -> Mapping[str, Any]:
+        return result(asked, await runner.arun(asked.operation, context))
+
+    return Capability(
+        name=f"{spec.resource}.{action.name}",
+        summary=action.summary.format(one=spec.name, many=spec.resource.replace("_", " ")),
+        nature=action.nature,
+        inputs=OperationIntake(action, spec),
+        output=lambda: schemas.output(action.name, spec),
+        call=call,
+        acall=acall,
+        resource=spec.resource,
+        action=action.name,
+        record=spec.record,
+        bulk=action.bulk,
+        idempotent=action.idempotent,
+    )

@@ -1,0 +1,281 @@
+"""The direct faces: an operation as one method call, without a workflow.
+
+`Express` awaits, `ExpressSync` blocks; both read the same arguments, run the same plans and give the same
+values: ``create``, ``update`` and ``upsert`` the stored record, ``read`` and ``find_one`` the record or None,
+``list`` and ``bulk_create`` records, ``bulk_update``, ``bulk_delete`` and ``bulk_upsert`` the counts of
+docs/reference/operations.md.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Protocol, TypeAlias
+
+from dataflow.model.spec import ModelSpec
+from dataflow.operations import files, spellings
+from dataflow.operations import values as ops
+from dataflow.operations.results import absent, result
+from dataflow.query import ordering
+from kailash.conditions import EVERYTHING, Where, parse
+
+Record: TypeAlias = dict[str, Any]
+Records: TypeAlias = list[Record]
+Values: TypeAlias = Mapping[str, Any]
+
+
+class Database(Protocol):
+    """What the faces stand on: a `dataflow.DataFlow`."""
+
+    def spec(self, model: str) -> ModelSpec:
+        """Return the spec of that model."""
+
+    def run(self, operation: ops.Operation) -> Any:
+        """Run *operation*, blocking; return its outcome."""
+
+    async def arun(self, operation: ops.Operation) -> Any:
+        """Run *operation* under asyncio; return its outcome."""
+
+
+class _Questions:
+    """The arguments of either face -> what is asked."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def _where(self, spec: ModelSpec, filter: Values | None) -> Where:
+        return parse(filter, spec.record) if filter else EVERYTHING
+
+    def _create(self, model: str, values: Values) -> ops.Create:
+        return ops.Create(model, spellings.stored(self._db.spec(model), values))
+
+    def _read(self, model: str, id: Any) -> ops.Read:
+        return ops.Read(model, self._db.spec(model).record.check_value("id", id))
+
+    def _find(self, model: str, filter: Values) -> ops.Read:
+        return ops.Read(model, None, self._where(self._db.spec(model), filter))
+
+    def _list(self, model: str, filter: Values | None, limit: int | None, offset: int, order_by: Any) -> ops.List:
+        spec = self._db.spec(model)
+        page = ordering.page(limit, offset, None)
+        return ops.List(model, self._where(spec, filter), ordering.parse_order(order_by or (), spec.record), page)
+
+    def _count(self, model: str, filter: Values | None) -> ops.Count:
+        return ops.Count(model, self._where(self._db.spec(model), filter))
+
+    def _update(self, model: str, id: Any, fields: Values) -> ops.Operation:
+        return spellings.update(self._db.spec(model), {"id": id, "fields": fields}).operation
+
+    def _delete(self, model: str, id: Any) -> ops.Delete:
+        return ops.Delete(model, self._db.spec(model).record.check_value("id", id))
+
+    def _upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None) -> ops.Operation:
+        return spellings.upsert(self._db.spec(model), {**values, "conflict_on": conflict_on}).operation
+
+    def _upsert_advanced(
+        self, model: str, where: Values, create: Values, update: Values | None, conflict_on: Sequence[str] | None
+    ) -> ops.Operation:
+        given = {"where": where, "create": create, "update": update or {}, "conflict_on": conflict_on}
+        return spellings.upsert(self._db.spec(model), given).operation
+
+    def _bulk_create(self, model: str, records: Iterable[Values]) -> ops.Operation:
+        return spellings.bulk_create(self._db.spec(model), {"data": [*records], "returning": True}).operation
+
+    def _bulk_update(self, model: str, records: Iterable[Values], key_field: str) -> spellings.Asked:
+        return spellings.bulk_update(self._db.spec(model), {"data": [*records], "key_field": key_field})
+
+    def _bulk_delete(self, model: str, ids: Iterable[Any]) -> spellings.Asked:
+        return spellings.bulk_delete(self._db.spec(model), {"ids": [*ids]})
+
+    def _bulk_upsert(self, model: str, records: Iterable[Values], conflict_on: Sequence[str] | None) -> spellings.Asked:
+        return spellings.bulk_upsert(self._db.spec(model), {"data": [*records], "conflict_on": conflict_on})
+
+    def _import(self, model: str, path: str | PathLike[str]) -> spellings.Asked:
+        spec = self._db.spec(model)
+        return spellings.bulk_create(spec, {"data": files.records(path, spec.settable)})
+
+
+def _only(operation: Any, records: Records) -> Record:
+    if not records:
+        raise absent(operation)
+    return records[0]
+
+
+class Express(_Questions):
+    """The asyncio face: ``db.express``."""
+
+    async def create(self, model: str, values: Values) -> Record:
+        """Store one record; return it as stored, id and defaults included."""
+        record: Record = await self._db.arun(self._create(model, values))
+        return record
+
+    async def read(self, model: str, id: Any) -> Record | None:
+        """Return the record of that id, or None."""
+        record: Record | None = await self._db.arun(self._read(model, id))
+        return record
+
+    async def find_one(self, model: str, filter: Values) -> Record | None:
+        """Return the first record, in order of id, that *filter* finds, or None."""
+        record: Record | None = await self._db.arun(self._find(model, filter))
+        return record
+
+    async def list(
+        self,
+        model: str,
+        filter: Values | None = None,
+        *,
+        limit: int | None = spellings.LIST_LIMIT,
+        offset: int = 0,
+        order_by: Any = None,
+    ) -> builtins.list[Record]:
+        """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
+        listing: ops.Listing = await self._db.arun(self._list(model, filter, limit, offset, order_by))
+        return listing.records
+
+    async def count(self, model: str, filter: Values | None = None) -> int:
+        """Return how many records *filter* finds."""
+        number: int = await self._db.arun(self._count(model, filter))
+        return number
+
+    async def update(self, model: str, id: Any, fields: Values) -> Record:
+        """Change fields of one record; return it as it is then. Raises: RecordNotFoundError."""
+        operation = self._update(model, id, fields)
+        return _only(operation, await self._db.arun(operation))
+
+    async def delete(self, model: str, id: Any) -> bool:
+        """Delete one record; return whether there was one."""
+        return bool(await self._db.arun(self._delete(model, id)))
+
+    async def upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None = None) -> Record:
+        """Store a record, or change the one with the same *conflict_on*; return it as it is then."""
+        upserted: ops.Upserted = await self._db.arun(self._upsert(model, values, conflict_on))
+        return upserted.record
+
+    async def upsert_advanced(
+        self,
+        model: str,
+        where: Values,
+        create: Values,
+        update: Values | None = None,
+        *,
+        conflict_on: Sequence[str] | None = None,
+    ) -> Record:
+        """Store *where* and *create*, or change the record that *where* finds by *update*; return it as it is then."""
+        operation = self._upsert_advanced(model, where, create, update, conflict_on)
+        upserted: ops.Upserted = await self._db.arun(operation)
+        return upserted.record
+
+    async def bulk_create(self, model: str, records: Iterable[Values]) -> builtins.list[Record]:
+        """Store many records, all or none; return them as stored, in order."""
+        bulk: ops.Bulk = await self._db.arun(self._bulk_create(model, records))
+        return bulk.records or []
+
+    async def bulk_update(self, model: str, records: Iterable[Values], *, key_field: str = "id") -> Record:
+        """Change many records, each named by its *key_field*; return the counts."""
+        return await self._asked(self._bulk_update(model, records, key_field))
+
+    async def bulk_delete(self, model: str, ids: Iterable[Any]) -> Record:
+        """Delete many records; return the counts."""
+        return await self._asked(self._bulk_delete(model, ids))
+
+    async def bulk_upsert(
+        self, model: str, records: Iterable[Values], *, conflict_on: Sequence[str] | None = None
+    ) -> Record:
+        """Store many records, or change those with the same *conflict_on*; return the counts."""
+        return await self._asked(self._bulk_upsert(model, records, conflict_on))
+
+    async def import_file(self, model: str, path: str | PathLike[str]) -> Record:
+        """Store the records of a .csv, .json or .ndjson file, all or none; return the counts."""
+        return await self._asked(self._import(model, path))
+
+    async def _asked(self, asked: spellings.Asked) -> Record:
+        return result(asked, await self._db.arun(asked.operation))
+
+
+class ExpressSync(_Questions):
+    """The blocking face: ``db.express_sync``."""
+
+    def create(self, model: str, values: Values) -> Record:
+        """Store one record; return it as stored, id and defaults included."""
+        record: Record = self._db.run(self._create(model, values))
+        return record
+
+    def read(self, model: str, id: Any) -> Record | None:
+        """Return the record of that id, or None."""
+        record: Record | None = self._db.run(self._read(model, id))
+        return record
+
+    def find_one(self, model: str, filter: Values) -> Record | None:
+        """Return the first record, in order of id, that *filter* finds, or None."""
+        record: Record | None = self._db.run(self._find(model, filter))
+        return record
+
+    def list(
+        self,
+        model: str,
+        filter: Values | None = None,
+        *,
+        limit: int | None = spellings.LIST_LIMIT,
+        offset: int = 0,
+        order_by: Any = None,
+    ) -> builtins.list[Record]:
+        """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
+        listing: ops.Listing = self._db.run(self._list(model, filter, limit, offset, order_by))
+        return listing.records
+
+    def count(self, model: str, filter: Values | None = None) -> int:
+        """Return how many records *filter* finds."""
+        number: int = self._db.run(self._count(model, filter))
+        return number
+
+    def update(self, model: str, id: Any, fields: Values) -> Record:
+        """Change fields of one record; return it as it is then. Raises: RecordNotFoundError."""
+        operation = self._update(model, id, fields)
+        return _only(operation, self._db.run(operation))
+
+    def delete(self, model: str, id: Any) -> bool:
+        """Delete one record; return whether there was one."""
+        return bool(self._db.run(self._delete(model, id)))
+
+    def upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None = None) -> Record:
+        """Store a record, or change the one with the same *conflict_on*; return it as it is then."""
+        upserted: ops.Upserted = self._db.run(self._upsert(model, values, conflict_on))
+        return upserted.record
+
+    def upsert_advanced(
+        self,
+        model: str,
+        where: Values,
+        create: Values,
+        update: Values | None = None,
+        *,
+        conflict_on: Sequence[str] | None = None,
+    ) -> Record:
+        """Store *where* and *create*, or change the record that *where* finds by *update*; return it as it is then."""
+        upserted: ops.Upserted = self._db.run(self._upsert_advanced(model, where, create, update, conflict_on))
+        return upserted.record
+
+    def bulk_create(self, model: str, records: Iterable[Values]) -> builtins.list[Record]:
+        """Store many records, all or none; return them as stored, in order."""
+        bulk: ops.Bulk = self._db.run(self._bulk_create(model, records))
+        return bulk.records or []
+
+    def bulk_update(self, model: str, records: Iterable[Values], *, key_field: str = "id") -> Record:
+        """Change many records, each named by its *key_field*; return the counts."""
+        return self._asked(self._bulk_update(model, records, key_field))
+
+    def bulk_delete(self, model: str, ids: Iterable[Any]) -> Record:
+        """Delete many records; return the counts."""
+        return self._asked(self._bulk_delete(model, ids))
+
+    def bulk_upsert(self, model: str, records: Iterable[Values], *, conflict_on: Sequence[str] | None = None) -> Record:
+        """Store many records, or change those with the same *conflict_on*; return the counts."""
+        return self._asked(self._bulk_upsert(model, records, conflict_on))
+
+    def import_file(self, model: str, path: str | PathLike[str]) -> Record:
+        """Store the records of a .csv, .json or .ndjson file, all or none; return the counts."""
+        return self._asked(self._import(model, path))
+
+    def _asked(self, asked: spellings.Asked) -> Record:
+        return result(asked, self._db.run(asked.operation))

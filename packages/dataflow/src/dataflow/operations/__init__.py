@@ -1,0 +1,3 @@
+"""The eleven operations: their values, and the plans that carry them out."""
+
+from __future__ import annotations

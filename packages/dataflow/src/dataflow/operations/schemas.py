@@ -1,0 +1,173 @@
+"""The canonical spelling of each operation, and its result, as JSON Schema: what OpenAPI and MCP publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dataflow.model.spec import ModelSpec
+
+Schema = dict[str, Any]
+
+BOOLEAN: Final[Schema] = {"type": "boolean"}
+INTEGER: Final[Schema] = {"type": "integer"}
+FILTER: Final[Schema] = {
+    "type": "object",
+    "description": 'Which records: {"price": {"$gte": 5}, "name__contains": "x", "$or": [{...}, {...}]}',
+}
+
+
+def inputs(action: str, spec: ModelSpec) -> Schema:
+    """Return the schema of the inputs of *action*."""
+    return INPUTS[action](spec)
+
+
+def output(action: str, spec: ModelSpec) -> Schema:
+    """Return the schema of the result of *action*."""
+    return OUTPUTS[action](spec)
+
+
+def _of(properties: Mapping[str, Any], *required: str) -> Schema:
+    schema: Schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    return {**schema, "required": [*required]} if required else schema
+
+
+def _list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _id(spec: ModelSpec) -> Schema:
+    return {**spec.record.schema()["properties"]["id"], "description": f"The id of the {spec.name}."}
+
+
+def _names(spec: ModelSpec) -> Schema:
+    return {**_list_of({"type": "string", "enum": [*spec.by_name]}), "description": "Only these fields; all if absent."}
+
+
+def _changes(spec: ModelSpec) -> Schema:
+    schema = spec.settable.schema(partial=True)
+    properties = {name: field for name, field in schema["properties"].items() if name != "id"}
+    for field in properties.values():
+        field.pop("default", None)
+    return {**schema, "properties": properties}
+
+
+def _record(spec: ModelSpec, **also: Schema) -> Schema:
+    schema = spec.record.schema()
+    return _of({**schema["properties"], **also}, *[name for name in spec.by_name])
+
+
+def _update(spec: ModelSpec) -> Schema:
+    return _of({"id": _id(spec), **_changes(spec)["properties"]}, "id")
+
+
+def _list(spec: ModelSpec) -> Schema:
+    return _of(
+        {
+            "filter": FILTER,
+            "sort": {"type": "string", "description": "Fields, separated by commas; a minus sorts descending: -price,name"},
+            "limit": {**INTEGER, "minimum": 0, "description": "Records of a page."},
+            "offset": {**INTEGER, "minimum": 0},
+            "cursor": {"type": "string", "description": "next_cursor of the page before."},
+            "fields": _names(spec),
+            "count": {**BOOLEAN, "description": "Also count all that match: total."},
+        }
+    )
+
+
+def _upsert(spec: ModelSpec) -> Schema:
+    fields = spec.settable.schema(partial=True)
+    match = {**_list_of({"type": "string"}), "description": "Unique fields by which an existing record is known."}
+    return _of(
+        {
+            "conflict_on": match,
+            "create": {**spec.settable.schema(), "description": "The record, if there is none."},
+            "update": {**_changes(spec), "description": "What changes, if there is one."},
+            "where": {**fields, "description": "Values of the unique fields; they are created too."},
+        },
+        "create",
+    )
+
+
+def _bulk_update(spec: ModelSpec) -> Schema:
+    rows = _list_of(spec.settable.schema(partial=True))
+    return _of(
+        {
+            "filter": FILTER,
+            "update": {**_changes(spec), "description": "What changes in all that match."},
+            "data": {**rows, "description": "Instead of filter and update: rows with their ids and what changes."},
+            "confirmed": {**BOOLEAN, "description": "Needed for an empty filter, which matches every record."},
+        }
+    )
+
+
+INPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
+    "create": lambda spec: spec.settable.schema(),
+    "read": lambda spec: _of({"id": _id(spec), "fields": _names(spec)}, "id"),
+    "update": _update,
+    "delete": lambda spec: _of({"id": _id(spec)}, "id"),
+    "list": _list,
+    "count": lambda spec: _of({"filter": FILTER}),
+    "upsert": _upsert,
+    "bulk_create": lambda spec: _of(
+        {
+            "data": _list_of(spec.settable.schema()),
+            "on_conflict": {"type": "string", "enum": ["error", "skip"]},
+            "atomic": {**BOOLEAN, "description": "All or nothing (the default), or store what can be stored."},
+            "returning": {**BOOLEAN, "description": "Return the ids."},
+        },
+        "data",
+    ),
+    "bulk_update": _bulk_update,
+    "bulk_delete": lambda spec: _of({"filter": FILTER, "ids": _list_of(_id(spec)), "confirmed": BOOLEAN}),
+    "bulk_upsert": lambda spec: _of(
+        {
+            "data": _list_of(spec.settable.schema()),
+            "conflict_on": _list_of({"type": "string"}),
+            "conflict_resolution": {"type": "string", "enum": ["update", "skip", "error"]},
+        },
+        "data",
+    ),
+}
+
+COUNTS: Final = {"processed": INTEGER, "success": BOOLEAN}
+
+OUTPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
+    "create": _record,
+    "read": lambda spec: {**_record(spec, found=BOOLEAN), "required": ["found"]},
+    "update": lambda spec: _record(spec, updated=BOOLEAN, rows_affected=INTEGER),
+    "delete": lambda spec: _of({"id": _id(spec), "deleted": BOOLEAN, "rows_affected": INTEGER}, "deleted"),
+    "list": lambda spec: _of(
+        {
+            "records": _list_of({**spec.record.schema(partial=True)}),
+            "count": INTEGER,
+            "limit": {"type": ["integer", "null"]},
+            "offset": INTEGER,
+            "next_cursor": {"type": ["string", "null"]},
+            "total": INTEGER,
+        },
+        "records",
+        "count",
+    ),
+    "count": lambda spec: _of({"count": INTEGER}, "count"),
+    "upsert": lambda spec: _of(
+        {"record": _record(spec), "created": BOOLEAN, "action": {"type": "string", "enum": ["created", "updated"]}},
+        "record",
+    ),
+    "bulk_create": lambda spec: _of(
+        {
+            **COUNTS,
+            "inserted": INTEGER,
+            "skipped": INTEGER,
+            "failed": INTEGER,
+            "errors": _list_of({"type": "object"}),
+            "ids": _list_of(_id(spec)),
+        },
+        "inserted",
+    ),
+    "bulk_update": lambda spec: _of({**COUNTS, "updated": INTEGER}, "updated"),
+    "bulk_delete": lambda spec: _of({**COUNTS, "deleted": INTEGER}, "deleted"),
+    "bulk_upsert": lambda spec: _of(
+        {**COUNTS, "inserted": INTEGER, "updated": INTEGER, "skipped": INTEGER, "upserted": INTEGER}, "upserted"
+    ),
+}

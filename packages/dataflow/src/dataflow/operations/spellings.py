@@ -1,0 +1,293 @@
+"""Every spelling of every operation's parameters -> one operation value, checked.
+
+The table of spellings is in docs/reference/operations.md. A name that is a field of the model is the field,
+so a model with a field ``filter`` is reached by the other spelling (``conditions``).
+Rule: nothing is ignored; a parameter that no spelling has is an error with the closest name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from dataflow.errors import UnconfirmedError
+from dataflow.model.spec import ModelSpec
+from dataflow.operations import rows as reading
+from dataflow.operations import values as ops
+from dataflow.query import assign, ordering
+from kailash.conditions import EVERYTHING, Test, Where, parse
+from kailash.errors import InvalidInputError, NotAvailableError, Problem, did_you_mean
+
+Given = Mapping[str, Any]
+LIST_LIMIT: Final = 100  # records of a page where no limit is given; the seeds' default
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An operation, and whether finding no record is an error."""
+
+    operation: ops.Operation
+    strict: bool = True
+
+
+def create(spec: ModelSpec, given: Given) -> Asked:
+    """Flat fields."""
+    return Asked(ops.Create(spec.name, stored(spec, given)))
+
+
+def read(spec: ModelSpec, given: Given) -> Asked:
+    """``id`` or ``record_id``, or ``filter``; ``fields``; ``raise_on_not_found``."""
+    _only(spec, "read", given, ("id", "record_id", "filter", "conditions", "fields", "include", "raise_on_not_found"))
+    id, where = _which(spec, "read", given)
+    return Asked(ops.Read(spec.name, id, where, _fields(spec, given)), _flag(spec, given, "raise_on_not_found", True))
+
+
+def update(spec: ModelSpec, given: Given) -> Asked:
+    """``id`` and fields, flat or as ``fields``; or ``filter`` and ``fields``; or ``conditions`` and ``updates``."""
+    given = dict(given)
+    given.pop("raise_on_not_found", None) if "raise_on_not_found" not in spec.by_name else None
+    choice = {name: given.pop(name) for name in ("id", "record_id", "filter", "conditions") if _is_ours(spec, given, name)}
+    nested = [name for name in ("fields", "updates", "update") if _is_ours(spec, given, name)]
+    changes = given.pop(nested[0]) if nested else given
+    if nested and given:
+        _unknown(spec, "update", next(iter(given)), ("id", "filter", "conditions", *nested))
+    id, where = _which(spec, "update", choice)
+    return Asked(ops.Update(spec.name, _changes(spec, changes), id, where))
+
+
+def delete(spec: ModelSpec, given: Given) -> Asked:
+    """``id`` or ``record_id``, or ``filter``."""
+    _only(spec, "delete", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
+    id, where = _which(spec, "delete", given)
+    return Asked(ops.Delete(spec.name, id, where), _flag(spec, given, "raise_on_not_found", True))
+
+
+def list(spec: ModelSpec, given: Given) -> Asked:
+    """``filter``, ``sort`` or ``order_by``, ``limit``, ``offset``, ``cursor``, ``fields``, ``count``."""
+    known = ("filter", "sort", "order_by", "limit", "offset", "cursor", "fields", "include", "count")
+    _only(spec, "list", given, known)
+    order = given.get("sort") or given.get("order_by") or ()
+    operation = ops.List(
+        spec.name,
+        _where(spec, given.get("filter")),
+        ordering.parse_order(order, spec.record) if order else (),
+        ordering.page(given.get("limit", LIST_LIMIT), given.get("offset"), given.get("cursor")),
+        _fields(spec, given),
+        given.get("count") in (True, "exact"),
+    )
+    return Asked(operation)
+
+
+def count(spec: ModelSpec, given: Given) -> Asked:
+    """``filter``."""
+    _only(spec, "count", given, ("filter",))
+    return Asked(ops.Count(spec.name, _where(spec, given.get("filter"))))
+
+
+def upsert(spec: ModelSpec, given: Given) -> Asked:
+    """``where`` or ``conflict_on``, with ``create`` and ``update``; or flat fields."""
+    nested = [name for name in ("where", "create", "update") if _is_ours(spec, given, name)]
+    flat = {name: value for name, value in given.items() if name not in (*nested, "conflict_on")}
+    where = _mapping(spec, "where", given.get("where", {})) if nested else {}
+    if nested and flat:
+        _unknown(spec, "upsert", next(iter(flat)), ("where", "conflict_on", "create", "update"))
+    values = {**where, **_mapping(spec, "create", given.get("create", {}))} if nested else flat
+    match = matched(spec, given.get("conflict_on") or tuple(where), values)
+    changes = given.get("update", {}) if nested else {name: flat[name] for name in flat if name not in (*match, "id")}
+    create = stored(spec, values)
+    return Asked(ops.Upsert(spec.name, match, create, assign.parse_changes(changes, spec.settable) if changes else {}))
+
+
+def bulk_create(spec: ModelSpec, given: Given) -> Asked:
+    """``data`` or ``records``; ``on_conflict``; ``atomic``; ``returning``."""
+    _only(spec, "bulk_create", given, ("data", "records", "on_conflict", "atomic", "returning", "return_ids"))
+    atomic = _flag(spec, given, "atomic", True)
+    batches, refused = reading.to_store(spec, _rows(spec, given), partial_failure=not atomic)
+    returning = _flag(spec, given, "returning", False) or _flag(spec, given, "return_ids", False)
+    on_conflict = _choice(spec, given, "on_conflict", ("error", "skip"))
+    return Asked(ops.BulkCreate(spec.name, batches, on_conflict, atomic, returning, refused))
+
+
+def bulk_update(spec: ModelSpec, given: Given) -> Asked:
+    """``filter`` with ``update`` or ``fields``; or ``data``: rows with their ids. ``confirmed`` for an empty filter."""
+    known = ("filter", "conditions", "update", "fields", "updates", "data", "records", "key_field", "confirmed")
+    _only(spec, "bulk_update", given, known)
+    if "data" in given or "records" in given:
+        key = given.get("key_field", "id")
+        if key not in spec.by_name:
+            _unknown(spec, "bulk_update", str(key), tuple(spec.by_name))
+        return Asked(ops.BulkUpdate(spec.name, batches=reading.to_change(spec, _rows(spec, given), key)))
+    changes = next((given[name] for name in ("update", "fields", "updates") if name in given), None)
+    if changes is None:
+        _missing(spec, "update", "bulk_update needs 'update' (with 'filter'), or 'data'")
+    where = _where(spec, given.get("filter", given.get("conditions")))
+    _confirmed(spec, "bulk_update", given, where)
+    return Asked(ops.BulkUpdate(spec.name, where, _changes(spec, changes)))
+
+
+def bulk_delete(spec: ModelSpec, given: Given) -> Asked:
+    """``filter`` or ``ids``; ``confirmed`` for an empty filter."""
+    _only(spec, "bulk_delete", given, ("filter", "conditions", "ids", "confirmed"))
+    if "ids" in given:
+        ids = given["ids"]
+        if isinstance(ids, str | bytes) or not isinstance(ids, Sequence):
+            raise _invalid(spec, "ids", "wrong_type", "'ids' must be a list")
+        wanted = tuple([spec.record.check_value("id", id) for id in ids])
+        return Asked(ops.BulkDelete(spec.name, Test("id", "in", wanted)))
+    where = _where(spec, given.get("filter", given.get("conditions")))
+    _confirmed(spec, "bulk_delete", given, where)
+    return Asked(ops.BulkDelete(spec.name, where))
+
+
+def bulk_upsert(spec: ModelSpec, given: Given) -> Asked:
+    """``data``; ``conflict_on`` or ``unique_fields``; ``conflict_resolution``."""
+    _only(spec, "bulk_upsert", given, ("data", "records", "conflict_on", "unique_fields", "conflict_resolution"))
+    data = _rows(spec, given)
+    first = data[0] if data and isinstance(data[0], Mapping) else {}
+    match = matched(spec, given.get("conflict_on") or given.get("unique_fields") or (), first)
+    resolution = _choice(spec, given, "conflict_resolution", ("update", "skip", "error"))
+    batches, repeated = reading.to_merge(spec, data, match, keep_first=resolution == "skip")
+    if repeated and resolution == "error":
+        raise _invalid(spec, "data", "constraint", f"two rows of 'data' have the same {', '.join(match)}")
+    return Asked(ops.BulkUpsert(spec.name, batches, match, resolution, repeated=repeated))
+
+
+# -- what the spellings share --------------------------------------------------------------------------------
+
+
+def stored(spec: ModelSpec, given: Given) -> dict[str, Any]:
+    """Return the values of a new record: checked, with the defaults of what is missing."""
+    _not_managed(spec, given)
+    shape = spec.settable
+    values = shape.fill(shape.check(given))
+    if spec.autoincrement and values["id"] is None:
+        del values["id"]
+    return values
+
+
+def matched(spec: ModelSpec, asked: Any, values: Given) -> tuple[str, ...]:
+    """Return the fields by which an upsert knows a record: those asked for, else ``id``, else a unique index.
+
+    The database can only keep two writers apart by a unique index, so there must be one on these fields.
+    """
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    for name in names:
+        if name not in spec.by_name:
+            _unknown(spec, "upsert", str(name), tuple(spec.by_name))
+        if name not in values:
+            _missing(spec, name, f"{name!r} is missing, which the upsert matches by")
+    unique = [("id",), *[index.fields for index in spec.indexes if index.unique]]
+    if names:
+        if any(set(names) == set(fields) for fields in unique):
+            return names
+        hint = f'add {{"fields": {[*names]}, "unique": True}} to __indexes__'
+        raise _invalid(spec, "conflict_on", "constraint", f"no unique index is on {', '.join(names)}; {hint}")
+    for fields in unique:
+        if all(values.get(name) is not None for name in fields):
+            return fields
+    raise _invalid(spec, "conflict_on", "missing", "'conflict_on' is missing: which fields identify a record?")
+
+
+def _which(spec: ModelSpec, action: str, given: Given) -> tuple[Any, Where]:
+    id = given.get("id", given.get("record_id"))
+    if id is not None:
+        if given.get("filter") or given.get("conditions"):
+            raise _invalid(spec, "filter", "constraint", f"{action} takes 'id' or 'filter', not both")
+        return spec.record.check_value("id", id), EVERYTHING
+    where = _where(spec, given.get("filter", given.get("conditions")))
+    if where is EVERYTHING or where == EVERYTHING:
+        _missing(spec, "id", f"{action} needs 'id', or a 'filter' that is not empty")
+    return None, where
+
+
+def _where(spec: ModelSpec, filter: Any) -> Where:
+    return EVERYTHING if filter is None or filter == {} else parse(filter, spec.record)
+
+
+def _changes(spec: ModelSpec, changes: Any) -> ops.Changes:
+    _not_managed(spec, _mapping(spec, "fields", changes))
+    if not changes:
+        raise _invalid(spec, "fields", "missing", "no field to change was given")
+    return assign.parse_changes(changes, spec.settable)
+
+
+def _fields(spec: ModelSpec, given: Given) -> tuple[str, ...]:
+    if given.get("include"):
+        raise NotAvailableError("include is not available in this version of dataflow", hint="read the other model")
+    fields = given.get("fields") or ()
+    names = tuple(fields.split(",") if isinstance(fields, str) else fields)
+    for name in names:
+        if name not in spec.by_name:
+            hint = did_you_mean(str(name), spec.by_name)
+            raise _invalid(spec, "fields", "unknown_field", f"{str(name)!r} is not a field ({hint})")
+    return names
+
+
+def _rows(spec: ModelSpec, given: Given) -> Sequence[Any]:
+    rows = given.get("data", given.get("records"))
+    if rows is None:
+        _missing(spec, "data", "'data' is missing: a list of records")
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Sequence):
+        raise _invalid(spec, "data", "wrong_type", "'data' must be a list of records")
+    return rows
+
+
+def _confirmed(spec: ModelSpec, action: str, given: Given, where: Where) -> None:
+    if where == EVERYTHING and given.get("confirmed") is not True:
+        raise UnconfirmedError(
+            f"{action} without a filter concerns every {spec.name}", hint="pass a filter, or confirmed=True"
+        )
+
+
+def _not_managed(spec: ModelSpec, given: Given) -> None:
+    managed = [name for name in spec.managed if name in given]
+    if managed:
+        problems = [Problem(name, "managed", f"{name!r} is kept by the database and cannot be set") for name in managed]
+        raise InvalidInputError(f"{spec.name}: {problems[0].message}", problems=problems)
+
+
+def _flag(spec: ModelSpec, given: Given, name: str, default: bool) -> bool:
+    value = given.get(name, default)
+    if value is True or value is False:
+        return value
+    raise _invalid(spec, name, "wrong_type", f"{name!r} must be true or false")
+
+
+def _choice(spec: ModelSpec, given: Given, name: str, choices: tuple[str, ...]) -> Any:
+    value = given.get(name, choices[0])
+    if value in choices:
+        return value
+    raise _invalid(spec, name, "constraint", f"{name!r} must be one of {', '.join(choices)}")
+
+
+def _mapping(spec: ModelSpec, name: str, value: Any) -> Given:
+    if isinstance(value, Mapping):
+        return value
+    raise _invalid(spec, name, "wrong_type", f"{name!r} must be an object of fields")
+
+
+def _is_ours(spec: ModelSpec, given: Given, name: str) -> bool:
+    """Whether *name* is the parameter, and not a field of that name."""
+    return name in given and (name not in spec.by_name or name == "id")
+
+
+def _only(spec: ModelSpec, action: str, given: Given, known: tuple[str, ...]) -> None:
+    if not isinstance(given, Mapping):
+        raise _invalid(spec, "", "wrong_type", f"{action} takes an object of parameters")
+    for name in given:
+        if name not in known:
+            _unknown(spec, action, str(name), known)
+
+
+def _unknown(spec: ModelSpec, action: str, name: str, known: tuple[str, ...]) -> NoReturn:
+    hint = did_you_mean(name, known)
+    raise _invalid(spec, name, "unknown_field", f"{action} has no parameter {name!r}; {hint}")
+
+
+def _missing(spec: ModelSpec, field: str, sentence: str) -> NoReturn:
+    raise _invalid(spec, field, "missing", sentence)
+
+
+def _invalid(spec: ModelSpec, field: str, code: str, sentence: str) -> InvalidInputError:
+    return InvalidInputError(f"{spec.name}: {sentence}", problems=[Problem(field, code, sentence)])

@@ -1,0 +1,264 @@
+"""The SQL statements of the plans, as SQLAlchemy Core builds them: once for each shape.
+
+A bind value of a column that is inserted has the column's name; every other has a name that begins with an
+underscore (`dataflow.query.binding`), as no field does. This module is imported on the first use of a shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dataflow.model.registry import Model
+from dataflow.operations.chosen import ID
+from dataflow.query import binding, render
+from dataflow.query.assign import Assignment
+from dataflow.query.ordering import Order
+from kailash.conditions import Where
+
+# -- one record ----------------------------------------------------------------------------------------------
+
+
+def insert(model: Model, names: tuple[str, ...]) -> sa.Executable:
+    """INSERT one record of these columns; it comes back whole."""
+    return sa.insert(model.table).values(_blank(names)).returning(*model.table.c)
+
+
+def read(model: Model, fields: tuple[str, ...], by_id: bool, where: Where) -> sa.Executable:
+    """SELECT at most one record."""
+    statement = sa.select(*_columns(model, fields)).where(*_chosen(model, by_id, where))
+    return statement if by_id else statement.order_by(model.table.c.id).limit(1)
+
+
+def update(model: Model, changes: Mapping[str, Assignment], by_id: bool, where: Where) -> sa.Executable:
+    """UPDATE what is chosen; it comes back whole."""
+    return _update(model, changes).where(*_chosen(model, by_id, where)).returning(*model.table.c)
+
+
+def delete(model: Model, by_id: bool, where: Where) -> sa.Executable:
+    """DELETE what is chosen; the ids come back."""
+    return sa.delete(model.table).where(*_chosen(model, by_id, where)).returning(model.table.c.id)
+
+
+def upsert(
+    model: Model, names: tuple[str, ...], match: tuple[str, ...], changes: Mapping[str, Assignment], where: Where
+) -> sa.Executable:
+    """INSERT ... ON CONFLICT DO UPDATE (PostgreSQL); the record comes back, with ``_created``.
+
+    xmax is 0 in a row version that no transaction has locked or replaced: a new one.
+    """
+    table = model.table
+    return (
+        postgresql.insert(table)
+        .values(_blank(names))
+        .on_conflict_do_update(
+            index_elements=list(match),
+            set_=_assigned(model, changes) or {"id": table.c.id},
+            where=render.condition(table, where) if where.shape != render.NOTHING_ASKED else None,
+        )
+        .returning(*table.c, sa.literal_column("(xmax = 0)", sa.Boolean()).label("_created"))
+    )
+
+
+def update_or_read(model: Model, changes: Mapping[str, Assignment], where: Where) -> sa.Executable:
+    """UPDATE what is found; it comes back whole, even where nothing is to change."""
+    statement = _update(model, changes) if changes else sa.update(model.table).values(id=model.table.c.id)
+    return statement.where(render.condition(model.table, where)).returning(*model.table.c)
+
+
+# -- many records --------------------------------------------------------------------------------------------
+
+
+def page(
+    model: Model,
+    fields: tuple[str, ...],
+    order: tuple[Order, ...],
+    after: tuple[bool, ...] | None,
+    limits: tuple[bool, bool],
+    where: Where,
+) -> sa.Executable:
+    """SELECT a page; *after* tells which of the cursor's keys are null; *limits*: a limit, an offset."""
+    table = model.table
+    statement = sa.select(*_columns(model, fields)).where(render.condition(table, where))
+    if after is not None:
+        statement = statement.where(render.keyset(table, order, after))
+    statement = statement.order_by(*render.order_by(table, order))
+    limited, skipping = limits
+    if limited:
+        statement = statement.limit(sa.bindparam("_limit", type_=sa.Integer()))
+    return statement.offset(sa.bindparam("_offset", type_=sa.Integer())) if skipping else statement
+
+
+def count(model: Model, where: Where) -> sa.Executable:
+    """SELECT count(*)."""
+    return sa.select(sa.func.count().label("count")).select_from(model.table).where(
+        render.condition(model.table, where)
+    )
+
+
+def bulk_update(model: Model, changes: Mapping[str, Assignment], where: Where) -> sa.Executable:
+    """UPDATE all that is found."""
+    return _update(model, changes).where(render.condition(model.table, where))
+
+
+def bulk_delete(model: Model, where: Where) -> sa.Executable:
+    """DELETE all that is found."""
+    return sa.delete(model.table).where(render.condition(model.table, where))
+
+
+def reserve_ids(model: Model, dialect: str) -> sa.Executable:
+    """Ids that nobody else gets: ``_count`` of the sequence, or the last one given out (SQLite, under its lock)."""
+    if dialect == "postgresql":
+        sequence = sa.func.pg_get_serial_sequence(sa.literal(_quoted(model.table.name)), sa.literal("id"))
+        numbers = sa.func.generate_series(1, sa.bindparam("_count", type_=sa.Integer())).table_valued("n")
+        return sa.select(sa.func.nextval(sequence).label("id")).select_from(numbers)
+    given = sa.table("sqlite_sequence", sa.column("seq"), sa.column("name"))
+    last = sa.select(given.c.seq).where(given.c.name == sa.literal(model.table.name)).scalar_subquery()
+    highest = sa.select(sa.func.max(model.table.c.id)).scalar_subquery()
+    return sa.select(sa.func.max(sa.func.coalesce(last, 0), sa.func.coalesce(highest, 0)).label("id"))
+
+
+# -- PostgreSQL: from a temporary table ----------------------------------------------------------------------
+
+
+def insert_new_from(
+    model: Model, fields: tuple[str, ...], match: tuple[str, ...], incoming: str, returning: bool
+) -> sa.Executable:
+    """INSERT what arrived and meets no conflict."""
+    statement = _insert_from(model, fields, incoming).on_conflict_do_nothing(index_elements=list(match) or None)
+    return statement.returning(*model.table.c) if returning else statement
+
+
+def update_from(
+    model: Model, fields: tuple[str, ...], constants: tuple[str, ...], incoming: str, where: Where
+) -> sa.Executable:
+    """UPDATE by what arrived; the first of *fields* is the key."""
+    table, source = model.table, _incoming(model, fields, incoming)
+    key, *given = fields
+    values = {name: source.c[name] for name in given}
+    return (
+        sa.update(table)
+        .values({**values, **_bound(model, constants)})
+        .where(table.c[key] == source.c[key], render.condition(table, where))
+    )
+
+
+def merge_from(
+    model: Model,
+    fields: tuple[str, ...],
+    changed: tuple[str, ...],
+    match: tuple[str, ...],
+    incoming: str,
+    where: Where,
+) -> sa.Executable:
+    """INSERT or UPDATE by what arrived; one row comes back: ``stored`` and, of these, ``new``."""
+    table = model.table
+    statement = _insert_from(model, fields, incoming)
+    stored = (
+        statement.on_conflict_do_update(
+            index_elements=list(match),
+            set_={name: statement.excluded[name] for name in changed} or {"id": table.c.id},
+            where=render.condition(table, where) if where.shape != render.NOTHING_ASKED else None,
+        )
+        .returning(sa.literal_column("(xmax = 0)", sa.Boolean()).label("new"))
+        .cte("stored")
+    )
+    new = sa.func.count().filter(stored.c.new)
+    return sa.select(new.label("new"), sa.func.count().label("stored")).select_from(stored)
+
+
+def _insert_from(model: Model, fields: tuple[str, ...], incoming: str) -> postgresql.Insert:
+    source = _incoming(model, fields, incoming)
+    ordered = sa.select(*[source.c[name] for name in fields]).order_by(source.c.ordinal_)
+    return postgresql.insert(model.table).from_select(list(fields), ordered)
+
+
+def _incoming(model: Model, fields: tuple[str, ...], name: str) -> sa.TableClause:
+    columns = [sa.column(field, model.table.c[field].type) for field in fields]
+    return sa.table(name, *columns, sa.column("ordinal_", sa.Integer()))
+
+
+# -- SQLite: one statement, repeated -------------------------------------------------------------------------
+
+
+def insert_new(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) -> sa.Executable:
+    """INSERT a record, unless it meets a conflict."""
+    return sqlite.insert(model.table).values(_blank(fields)).on_conflict_do_nothing(index_elements=list(match) or None)
+
+
+def insert_new_one(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) -> sa.Executable:
+    """INSERT a record, unless it meets a conflict; it comes back whole."""
+    statement = sqlite.insert(model.table).values(_blank(fields))
+    return statement.on_conflict_do_nothing(index_elements=list(match) or None).returning(*model.table.c)
+
+
+def update_each(
+    model: Model, fields: tuple[str, ...], constants: tuple[str, ...], where: Where
+) -> sa.Executable:
+    """UPDATE the record of one key; the first of *fields* is the key."""
+    table = model.table
+    key, *given = fields
+    wanted = sa.bindparam(binding.KEY, type_=table.c[key].type)
+    return (
+        sa.update(table)
+        .values(_bound(model, (*given, *constants)))
+        .where(table.c[key] == wanted, render.condition(table, where))
+    )
+
+
+def merge_each(
+    model: Model, fields: tuple[str, ...], changed: tuple[str, ...], match: tuple[str, ...], where: Where
+) -> sa.Executable:
+    """INSERT a record, or change the one with the same *match*."""
+    statement = sqlite.insert(model.table).values(_blank(fields))
+    return statement.on_conflict_do_update(
+        index_elements=list(match),
+        set_={name: statement.excluded[name] for name in changed} or {"id": model.table.c.id},
+        where=render.condition(model.table, where) if where.shape != render.NOTHING_ASKED else None,
+    )
+
+
+def existing(model: Model, match: tuple[str, ...]) -> sa.Executable:
+    """SELECT count(*) of the records whose *match* is among the keys ``_key0``, ``_key1``, ... (lists, side by side)."""
+    table = model.table
+    return sa.select(sa.func.count().label("count")).select_from(table).where(render.among(table, match))
+
+
+# -- parts ---------------------------------------------------------------------------------------------------
+
+
+def _blank(names: Iterable[str]) -> dict[str, Any]:
+    """Columns without values: each becomes a bind parameter of the column's name and type."""
+    return dict.fromkeys(names)
+
+
+def _columns(model: Model, fields: tuple[str, ...]) -> list[sa.Column[Any]]:
+    return [model.table.c[name] for name in fields] if fields else list(model.table.c)
+
+
+def _chosen(model: Model, by_id: bool, where: Where) -> list[sa.ColumnElement[bool]]:
+    condition = [render.condition(model.table, where)] if where.shape != render.NOTHING_ASKED else []
+    if not by_id:
+        return condition
+    return [model.table.c.id == sa.bindparam(ID, type_=model.table.c.id.type), *condition]
+
+
+def _update(model: Model, changes: Mapping[str, Assignment]) -> sa.Update:
+    return sa.update(model.table).values(_assigned(model, changes))
+
+
+def _assigned(model: Model, changes: Mapping[str, Assignment]) -> dict[str, Any]:
+    columns = model.table.c
+    return {name: render.assignment(columns[name], change, binding.SET + name) for name, change in changes.items()}
+
+
+def _bound(model: Model, names: Iterable[str]) -> dict[str, Any]:
+    return {name: sa.bindparam(binding.SET + name, type_=model.table.c[name].type) for name in names}
+
+
+def _quoted(name: str) -> str:
+    """The name as pg_get_serial_sequence reads it: an identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'

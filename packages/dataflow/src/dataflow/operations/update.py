@@ -1,0 +1,24 @@
+"""The plan of update: one UPDATE that returns the changed records."""
+
+from __future__ import annotations
+
+from dataflow.effects import DataPlan, Row, query
+from dataflow.model.registry import Model
+from dataflow.operations import late
+from dataflow.operations import values as ops
+from dataflow.operations.chosen import chosen
+from dataflow.query import binding
+
+
+def plan(operation: ops.Update, model: Model) -> DataPlan[list[Row]]:
+    """Return the records as they are after the change."""
+    shape, values = chosen(operation.id, operation.where)
+    changes, changed = binding.changes(operation.changes)
+    values.update(changed)
+    rows = yield from query(
+        (model, "update", changes, shape),
+        late.statement("update", model, operation.changes, operation.id is not None, operation.where),
+        values,
+        writes=True,
+    )
+    return rows.items

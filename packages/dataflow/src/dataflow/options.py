@@ -1,0 +1,138 @@
+"""The options of `DataFlow`, their older names, and the ones whose feature this version does not have.
+
+Rule 1: an unknown keyword is a TypeError that names the closest one; nothing is ignored in silence.
+Rule 2: an older name works, with one DeprecationWarning that gives the new spelling.
+Rule 3: asking for a feature that is not there is an error; refusing it (``False``, ``None``) is not.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
+
+DEFAULT_URL: Final = "sqlite:///dataflow.db"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `DataFlow` was asked to be. Durations in seconds."""
+
+    database_url: str = DEFAULT_URL
+    auto_migrate: bool = True  # make the tables before the first operation
+    migration_enabled: bool = True  # False: never emit DDL, as auto_migrate=False
+    migration_lock_timeout: float = 30.0
+    existing_schema_mode: bool = False  # the tables are somebody else's: never emit DDL
+    pool_size: int | None = None  # connections kept; None: from the number of processors
+    max_overflow: int | None = None  # connections beyond it under load, closed after use
+    pool_recycle: float | None = None  # age at which a connection is replaced; None: never
+    echo: bool = False  # log every statement, without its values
+    debug: bool = False  # log every operation with its duration
+    monitoring: bool = False
+    slow_query_threshold: float | None = None
+    cache_enabled: bool = False
+    cache_ttl: float | None = None
+    cache_url: str | None = None
+    audit_logging: bool = False
+    multi_tenant: bool = False
+    row_level_security: bool = False
+    encryption_key: str | None = None
+    change_detection_method: str | None = None
+    tdd_mode: bool = False
+    test_mode: bool = False
+
+
+NOT_YET: Final = frozenset(
+    {
+        "monitoring",
+        "slow_query_threshold",
+        "cache_enabled",
+        "cache_ttl",
+        "cache_url",
+        "audit_logging",
+        "multi_tenant",
+        "row_level_security",
+        "encryption_key",
+        "change_detection_method",
+        "tdd_mode",
+        "test_mode",
+    }
+)
+
+
+class Renamed(msgspec.Struct, frozen=True):
+    """An older keyword: its name now, how its value is read, and the new spelling as a reader writes it."""
+
+    now: str
+    spelling: str
+    read: Callable[[Any], Any] = lambda value: value
+
+
+RENAMED: Final[Mapping[str, Renamed]] = {
+    "connection_pool_size": Renamed("pool_size", "pool_size"),
+    "enable_metrics": Renamed("monitoring", "monitoring"),
+    "enable_audit_log": Renamed("audit_logging", "audit_logging"),
+    "enable_caching": Renamed("cache_enabled", "cache_enabled"),
+    "skip_migration": Renamed(
+        "migration_enabled", "migration_enabled=False (or auto_migrate=False)", lambda value: not value
+    ),
+}
+
+NEEDLESS: Final[Mapping[str, str]] = {
+    "skip_registry": "the model registry no longer costs start-up time and is always on",
+    "enable_model_persistence": "the model registry no longer costs start-up time and is always on",
+    "enable_schema_discovery": "for tables that exist already use existing_schema_mode=True",
+}
+
+
+def read(database_url: str | None, keywords: Mapping[str, Any]) -> Options:
+    """Return the options that these constructor arguments ask for.
+
+    Raises: TypeError for an unknown keyword; ConfigurationError for a value of the wrong type or range;
+    NotAvailableError for a feature of a later version.
+    """
+    given: dict[str, Any] = {"database_url": database_url or os.environ.get("DATABASE_URL") or DEFAULT_URL}
+    for name, value in keywords.items():
+        if name in RENAMED:
+            renamed = RENAMED[name]
+            _warn(f"{name} is now {renamed.spelling}")
+            _take(given, renamed.now, renamed.read(value), name)
+        elif name in NEEDLESS:
+            _warn(f"{name} is no longer needed and changes nothing: {NEEDLESS[name]}")
+        elif name in Options.__struct_fields__:
+            _take(given, name, value, name)
+        else:
+            known = {*Options.__struct_fields__, *RENAMED}
+            raise TypeError(f"DataFlow() has no option {name!r}; {did_you_mean(name, known)}")
+    return _checked(given)
+
+
+def _take(given: dict[str, Any], name: str, value: Any, spelled: str) -> None:
+    if name in given and name != "database_url":
+        raise TypeError(f"DataFlow() got {spelled!r}, which is {name!r}, twice")
+    if name in NOT_YET and value not in (None, False):
+        raise NotAvailableError(f"{name} is not available in this version of dataflow", hint=f"leave {name} out")
+    given[name] = value
+
+
+def _checked(given: Mapping[str, Any]) -> Options:
+    try:
+        options = msgspec.convert(given, Options)
+    except msgspec.ValidationError as fault:
+        raise ConfigurationError(f"a DataFlow option has a wrong value: {fault}") from None
+    for name in ("pool_size", "migration_lock_timeout", "pool_recycle"):
+        value = getattr(options, name)
+        if value is not None and value <= 0:
+            raise ConfigurationError(f"{name} must be greater than 0")
+    if options.max_overflow is not None and options.max_overflow < 0:
+        raise ConfigurationError("max_overflow must not be negative")
+    return options
+
+
+def _warn(message: str) -> None:
+    """Warn at the line that called `DataFlow`: read <- DataFlow.__init__ <- the caller."""
+    warnings.warn(message, DeprecationWarning, stacklevel=4)

@@ -1,0 +1,59 @@
+"""The names under which values travel beside a statement. `query.render` uses the same names in its SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final, assert_never
+
+from dataflow.query.assign import Assignment
+from kailash.conditions import All, Not, Some, Test, Where, patterns
+
+SET: Final = "_set_"  # before the name of a changed field; no field begins with an underscore
+KEY: Final = "_key"  # bind name of the key of a row that a bulk update is about
+OPERAND: Final = "_w"  # before the number of a filter's operand
+AFTER: Final = "_after"  # before the number of a cursor's value
+
+_SPELLED: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "in": list,
+    "nin": list,
+    "contains": lambda part: f"%{patterns.escape_like(part)}%",
+    "startswith": lambda part: patterns.escape_like(part) + "%",
+    "endswith": lambda part: "%" + patterns.escape_like(part),
+    "icontains": patterns.folded,
+    "istartswith": lambda part: "\\A" + patterns.folded(part),
+    "iendswith": lambda part: patterns.folded(part) + "\\Z",
+    "ilike": patterns.ilike,
+    "regex": patterns.canonical,
+    "has": lambda item: [item],
+}
+
+
+def parameters(where: Where, prefix: str = OPERAND) -> dict[str, Any]:
+    """Return ``{bind name: value}`` of a condition, numbered left to right.
+
+    A value is what the SQL compares with: a pattern for a test of text, a list for ``in`` and for ``has``.
+    """
+    values: dict[str, Any] = {}
+    _bind(where, prefix, values)
+    return values
+
+
+def changes(assignments: Mapping[str, Assignment]) -> tuple[Hashable, dict[str, Any]]:
+    """Return what the SQL text of these changes depends on, and ``{bind name: value}``."""
+    shape = tuple([(name, assignment.operator) for name, assignment in assignments.items()])
+    return shape, {SET + name: assignment.value for name, assignment in assignments.items()}
+
+
+def _bind(where: Where, prefix: str, values: dict[str, Any]) -> None:
+    match where:
+        case Test():
+            spell = _SPELLED.get(where.operator)
+            for value in where.values:
+                values[f"{prefix}{len(values)}"] = value if spell is None else spell(value)
+        case All() | Some():
+            for part in where.parts:
+                _bind(part, prefix, values)
+        case Not():
+            _bind(where.part, prefix, values)
+        case _:
+            assert_never(where)
