@@ -69,7 +69,21 @@ def _time_text(value: time) -> str:
 
 
 def _utc(value: datetime) -> datetime:
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    """Both drivers answer infinity with a datetime that has no zone."""
+    if value.tzinfo is UTC:
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _infinite(earliest: Any, latest: Any) -> Convert:
+    """Asyncpg writes the extremes of Python's dates as PostgreSQL's infinities, so psycopg2 must as well."""
+
+    def literal(value: Any) -> Any:
+        if value == latest:
+            return "infinity"
+        return "-infinity" if value == earliest else value
+
+    return literal
 
 
 def _microseconds(value: timedelta) -> int:
@@ -141,7 +155,9 @@ class Integer(Stored, sa.BigInteger):
 
 
 class Double(Stored, sa.Double):
-    """A floating-point number of 64 bits."""
+    """A floating-point number of 64 bits. SQLite's RETURNING answers 3 where 3.0 is stored."""
+
+    codecs = Codecs(sqlite=(None, float))
 
 
 class Number(Stored, sa.Numeric[Decimal]):
@@ -159,19 +175,25 @@ class Boolean(Stored, sa.Boolean):
 class Moment(Stored, sa.DateTime):
     """A date and time, in UTC."""
 
-    codecs = Codecs(psycopg2=(None, _utc), sqlite=(_moment_text, datetime.fromisoformat))
+    codecs = Codecs(
+        asyncpg=(None, _utc),
+        psycopg2=(_infinite(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)), _utc),
+        sqlite=(_moment_text, datetime.fromisoformat),
+    )
 
 
 class NaiveMoment(Stored, sa.DateTime):
     """A date and time of no time zone."""
 
-    codecs = Codecs(sqlite=(_moment_text, datetime.fromisoformat))
+    codecs = Codecs(
+        psycopg2=(_infinite(datetime.min, datetime.max), None), sqlite=(_moment_text, datetime.fromisoformat)
+    )
 
 
 class Date(Stored, sa.Date):
     """A day."""
 
-    codecs = Codecs(sqlite=(date.isoformat, date.fromisoformat))
+    codecs = Codecs(psycopg2=(_infinite(date.min, date.max), None), sqlite=(date.isoformat, date.fromisoformat))
 
 
 class TimeOfDay(Stored, sa.Time):
