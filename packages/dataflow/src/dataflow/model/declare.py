@@ -25,6 +25,7 @@ from kailash.shapes import NAIVE, REQUIRED, Check, RefusedError, Unfolded, compi
 STORED: Final = frozenset(
     {str, int, float, bool, datetime, date, time, timedelta, Decimal, UUID, bytes, dict, list}
 )  # fmt: skip
+JSON_SCALARS: Final = frozenset({str, int, float, bool})
 MANAGED: Final = ("created_at", "updated_at")
 RESERVED: Final = {  # names of columns that are taken
     "ordinal_": "the tables of bulk operations have it",
@@ -193,7 +194,8 @@ def _refuse_items(origin: Any, arguments: tuple[Any, ...], place: str) -> None:
         raise ModelError(f"{place} must have str as keys, as JSON has")
     item = arguments[-1] if arguments else Any
     core = unfold(item).core
-    if core is not Any and core is not type(None):
+    members = typing.get_args(core) if typing.get_origin(core) is typing.Union else (core,)
+    if core is not Any and core is not type(None) and not JSON_SCALARS.issuperset(members):
         _stored_type(core, f"an item of {place}")
 
 

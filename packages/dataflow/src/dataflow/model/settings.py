@@ -14,6 +14,7 @@ from kailash.errors import NotAvailableError, did_you_mean
 from kailash.shapes import REQUIRED
 
 KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__analytics__")
+ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
 NOT_YET: Final = frozenset(
     {"multi_tenant", "soft_delete", "audit_log", "versioned", "cache", "workflow_events", "encrypted"}
 )
@@ -45,7 +46,7 @@ def table(cls: type) -> str:
 def _refuse_near_misses(cls: type) -> None:
     """Refuse ``__index__ = [...]``, which would be ignored in silence."""
     for name, value in vars(cls).items():
-        if name in KNOWN or not (name.startswith("__") and name.endswith("__")):
+        if name in ORDINARY or name in KNOWN or not (name.startswith("__") and name.endswith("__")):
             continue
         if isinstance(value, str | Sequence | Mapping) and (close := get_close_matches(name, KNOWN, 1, 0.75)):
             raise ModelError(f"model {cls.__name__} has {name}", hint=f"did you mean {close[0]}?")
