@@ -22,15 +22,17 @@ OPERATORS: Final = kinds.OPERATORS
 _LOGIC: Final = ("$and", "$or", "$not")
 
 
-def parse(raw: Mapping[str, Any], record: Shape) -> Where:
+def parse(raw: Mapping[str, Any] | Where, record: Shape) -> Where:
     """Return the condition that *raw* says about records of that shape.
 
     Keys are joined by and. A key is a field, a field with a lookup (``price__gte``), ``$and``, ``$or`` (lists of
     filters) or ``$not`` (a filter). A value is an operand (equal to it; None: no value) or
-    ``{"$operator": operand, ...}``. An empty filter is `EVERYTHING`.
+    ``{"$operator": operand, ...}``. An empty filter is `EVERYTHING`; a condition that was read before stays what it is.
 
     Raises: InvalidFilterError.
     """
+    if isinstance(raw, Test | All | Some | Not):
+        return raw
     if not isinstance(raw, Mapping):
         raise InvalidFilterError("a filter is a mapping of fields to what is wanted of them")
     if not raw:
@@ -81,6 +83,8 @@ class _Reading:
     def field(self, field: str, kind: Kind, given: Any, depth: int) -> Where:
         if not isinstance(given, Mapping) or not self.asks(kind, given):
             return self.test(field, kind, "eq", given)
+        if not given:
+            raise InvalidFilterError(f"{field!r} is given no operator", hint="write {'$eq': ...}, or the value itself")
         if depth > MAX_DEPTH:
             _too_deep()
         return _joined([self.operation(field, kind, name, operand, depth) for name, operand in given.items()])
