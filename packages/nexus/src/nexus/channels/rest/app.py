@@ -109,21 +109,25 @@ class RestChannel:
             request_id = os.urandom(12).hex()
         request = Request(scope, headers, receive, request_id, self._max_body)
         try:
-            methods = self._find(request)
-            if methods is None and shell is not None and shell.takes(scope):
-                await shell.asgi(scope, receive, send)
-                return
-            answer = await self._reply(request, methods)
+            answer = await self._reply(request, shell)
         except ClientGoneError:
+            return
+        if answer is None:
+            assert shell is not None
+            await shell.asgi(scope, receive, send)
             return
         await reply.deliver(answer, send, request_id, head=scope["method"] == "HEAD")
 
     async def aclose(self) -> None:
         """End what is under way; nothing is."""
 
-    async def _reply(self, request: Request, methods: Methods | None) -> Reply:
+    async def _reply(self, request: Request, shell: Shell | None) -> Reply | None:
+        """Return what is answered, or None when that is the shell's to do."""
         try:
+            methods = self._find(request)
             if methods is None:
+                if shell is not None and shell.takes(request.scope):
+                    return None
                 raise self._no_such_route(request.scope["path"])
             method = request.scope["method"]
             if method == "OPTIONS" and method not in methods:

@@ -92,6 +92,7 @@ def create(capability: Capability, answer: Answer) -> Endpoint:
 def update(capability: Capability, answer: Answer) -> Endpoint:
     """PUT and PATCH /products/7: the given fields change, the others stay."""
     key, clean = _key(capability), _without(capability, "updated", "rows_affected")
+    changes = _free(capability, ("fields", "updates", "update"))
 
     async def endpoint(request: Request) -> Reply:
         _check_precondition(request)
@@ -100,7 +101,7 @@ def update(capability: Capability, answer: Answer) -> Endpoint:
         identity = key(request.key)
         if "id" in fields:
             _check_same(fields.pop("id"), identity, capability)
-        value = await _value(request, answer, capability.name, {"id": identity, "fields": fields})
+        value = await _value(request, answer, capability.name, {"id": identity, changes: fields})
         return _stored(request, clean(value), 200)
 
     return endpoint
@@ -207,6 +208,12 @@ def _without(capability: Capability, *marks: str) -> Callable[[Mapping[str, Any]
         return record
 
     return clean
+
+
+def _free(capability: Capability, spellings: tuple[str, ...]) -> str:
+    """Return the first of the spellings of a parameter that is no field of the record."""
+    known = capability.record.fields if capability.record is not None else {}
+    return next((name for name in spellings if name not in known), spellings[0])
 
 
 def _check_precondition(request: Request) -> None:
