@@ -110,7 +110,7 @@ def dialect(driver: Driver) -> Dialect:
     else:
         from sqlalchemy.dialects.sqlite import pysqlite
 
-        made = pysqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]  # the same
+        made = pysqlite.dialect(paramstyle="qmark")
     return made
 
 
@@ -204,6 +204,7 @@ def _converted(value: str, number: int, convert: Convert | None) -> str:
     return value if convert is None else f"(None if {value} is None else c{number}({value}))"
 
 
-def _function(text: str, scope: dict[str, Any]) -> Any:
+def _function(text: str, scope: dict[str, Any]) -> Callable[..., Any]:
     """Make the function of *text*, which this module wrote from numbers and the repr of names alone."""
-    return eval(text, scope)
+    made: Callable[..., Any] = eval(text, scope)
+    return made

@@ -147,7 +147,8 @@ def _fields(table: Table | None, constraint: str | None) -> tuple[str, ...]:
     """The columns of a constraint or unique index of *table*, by its name in the database."""
     if table is None or not constraint:
         return ()
-    named: list[tuple[Any, Any]] = [(one.name, one.columns) for one in (*table.constraints, *table.indexes)]
+    owners: list[Any] = [*table.constraints, *table.indexes]
+    named = [(one.name, one.columns) for one in owners]
     for name, columns in named:
         if name == constraint:
             return tuple(column.name for column in columns)

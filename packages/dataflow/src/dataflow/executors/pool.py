@@ -68,12 +68,12 @@ P = TypeVar("P", bound=Pooled)
 class Pool(Generic[P]):
     """A bounded pool for threads."""
 
-    def __init__(self, make: Callable[[], P], options: PoolOptions, *, kept: int = 0, limit: int = 0) -> None:
+    def __init__(self, make: Callable[[], P], options: PoolOptions, *, what: str = "connection") -> None:
         self._make = make
-        self._kept = kept or options.kept
-        self._limit = limit or options.limit
+        self._what = what
+        self._kept, self._limit = options.kept, options.limit
         self._recycle = options.pool_recycle
-        self._timeout = options.pool_timeout
+        self.timeout = options.pool_timeout
         self._idle: list[P] = []
         self._waiters: deque[Future[P | None]] = deque()
         self._lock = threading.Lock()
@@ -84,6 +84,11 @@ class Pool(Generic[P]):
     def size(self) -> int:
         """Things that exist, idle and held."""
         return self._size
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody waits for one."""
+        return bool(self._waiters)
 
     @property
     def idle(self) -> int:
@@ -101,7 +106,7 @@ class Pool(Generic[P]):
                 return one
         waiter = self.line_up()
         try:
-            one = waiter.result(self._timeout)
+            one = waiter.result(self.timeout)
         except WaitTimeoutError:
             if not waiter.cancel():  # granted in this very moment
                 self.put_back(waiter)
@@ -177,7 +182,7 @@ class Pool(Generic[P]):
     def exhausted(self) -> DatabaseUnavailableError:
         """The error of a caller that waited in vain."""
         return DatabaseUnavailableError(
-            f"no connection became free in {self._timeout:g} seconds; all {self._limit} are in use",
+            f"no {self._what} became free in {self.timeout:g} seconds; all {self._limit} are in use",
             hint="end transactions sooner, or raise pool_size or max_overflow",
         )
 

@@ -6,7 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg2
 import psycopg2.extensions as ext
@@ -21,6 +21,8 @@ from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import Session, begin_statement
 from dataflow.executors.url import DatabaseURL
+
+R = TypeVar("R")
 
 JSON_OIDS: Final = (114, 3802)  # json, jsonb: pg_type.dat; we decode the text ourselves
 PAGE: Final = 500  # statements sent in one message by a repeat; arbitrary, beyond 100 little is gained
@@ -224,7 +226,7 @@ class PsycopgDatabase:
         """Close all connections."""
         self.pool.close()
 
-    def _within(self, act: Callable[[PsycopgSession], Any]) -> Any:
+    def _within(self, act: Callable[[PsycopgSession], R]) -> R:
         session = self.pool.take()
         try:
             return act(session)

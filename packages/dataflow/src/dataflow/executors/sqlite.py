@@ -15,7 +15,6 @@ import weakref
 from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows
-from dataflow.errors import DatabaseError
 from dataflow.executors import faults, sqlite_functions
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.loading import Loadings
@@ -95,6 +94,26 @@ class SqliteSession:
         while self._leftover:
             self.command(self._leftover.pop())
 
+    def atomic(self, effect: Load | Repeat) -> int:
+        """Answer *effect* in a transaction of its own."""
+        self.command("BEGIN IMMEDIATE")
+        try:
+            count = self.load(effect) if isinstance(effect, Load) else self.repeat(effect)
+            self.finish()
+            self.command("COMMIT")
+        except BaseException:
+            self.roll_back()
+            raise
+        return count
+
+    def roll_back(self) -> None:
+        """Leave any transaction; never raises."""
+        try:
+            if self.connection.in_transaction:
+                self._execute("ROLLBACK")
+        except sqlite3.Error:
+            log.debug("a transaction could not be rolled back; its connection is closed")
+
     def left(self) -> bool:
         """Whether it is outside any transaction, as it must be to be given back."""
         self._leftover.clear()
@@ -110,6 +129,32 @@ class SqliteSession:
             raise faults.of_sqlite(fault, table) from fault
 
 
+class Held:
+    """One connection as the engine of a plan, for a user that holds it and the turn to write."""
+
+    __slots__ = ("_session", "query")
+
+    def __init__(self, session: SqliteSession) -> None:
+        self._session = session
+        self.query = session.query
+
+    def load(self, effect: Load) -> int:
+        """Store many records, all or none."""
+        return self._session.atomic(effect)
+
+    def repeat(self, effect: Repeat) -> int:
+        """Run one statement for many records, all or none."""
+        return self._session.atomic(effect)
+
+    def begin(self, isolation: str) -> Session:
+        """Begin; SQLite's transactions are serializable whatever is asked for."""
+        self._session.command("BEGIN IMMEDIATE")
+        return self._session
+
+    def end(self, session: Session) -> None:
+        """The connection stays with its holder."""
+
+
 class Turn:
     """The turn to write: the only thing in a pool of one."""
 
@@ -121,6 +166,9 @@ class Turn:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+TURN: Final = Turn()
 
 
 class SqliteDatabase:
@@ -135,7 +183,7 @@ class SqliteDatabase:
         self.known = self.compiler.known
         one = PoolOptions(pool_size=1, max_overflow=0, pool_timeout=options.pool_timeout)
         self.pool: Pool[SqliteSession] = Pool(self.connect, one if self.memory else options)
-        self.turn: Pool[Turn] = Pool(Turn, one)
+        self.turn: Pool[Turn] = Pool(lambda: TURN, one, what="turn to write")
         self._inherited: list[SqliteSession] = []
         after_fork(self)
 
@@ -175,33 +223,42 @@ class SqliteDatabase:
         """Run one statement for many records, all or none."""
         return self._atomic(effect)
 
-    def begin(self, isolation: str) -> Session:
+    def begin(self, isolation: str) -> SqliteSession:
         """Take the turn to write and begin; SQLite's transactions are serializable whatever is asked for."""
         if isolation:
             checked_isolation(isolation)
-        turn = None if self.memory else self.turn.take()
+        if self.memory:
+            return self.begin_in_turn()
+        turn = self.turn.take()
         try:
-            session = self.pool.take()
-            try:
-                session.command("BEGIN IMMEDIATE")
-            except BaseException:
-                self.pool.give(session)
-                raise
+            return self.begin_in_turn()
         except BaseException:
-            if turn is not None:
-                self.turn.give(turn)
+            self.turn.give(turn)
+            raise
+
+    def begin_in_turn(self) -> SqliteSession:
+        """Begin, for a caller that has the turn."""
+        session = self.pool.take()
+        try:
+            session.command("BEGIN IMMEDIATE")
+        except BaseException:
+            self.pool.give(session)
             raise
         return session
 
     def end(self, session: Session) -> None:
         """Give back the connection and the turn."""
         assert isinstance(session, SqliteSession)
+        self.put(session)
+        if not self.memory:
+            self.turn.give(TURN)
+
+    def put(self, session: SqliteSession) -> None:
+        """Give back a connection; one that is still in a transaction is closed."""
         if session.left():
             self.pool.give(session)
         else:
             self.pool.drop(session)
-        if not self.memory:
-            self.turn.give(Turn())
 
     def connect(self) -> SqliteSession:
         """Open a connection and set it up. Raises: DatabaseUnavailableError."""
@@ -227,17 +284,16 @@ class SqliteDatabase:
         self.pool.close()
 
     def _atomic(self, effect: Load | Repeat) -> int:
-        session = self.begin("")
+        turn = None if self.memory else self.turn.take()
         try:
-            count = session.load(effect) if isinstance(effect, Load) else session.repeat(effect)
-            session.finish()
-            session.command("COMMIT")
-        except BaseException:
-            _roll_back(session)
-            raise
+            session = self.pool.take()
+            try:
+                return session.atomic(effect)
+            finally:
+                self.put(session)
         finally:
-            self.end(session)
-        return count
+            if turn is not None:
+                self.turn.give(turn)
 
 
 def set_up(connection: sqlite3.Connection, busy: float, *, memory: bool) -> None:
@@ -259,13 +315,6 @@ def _write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
             if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.002)  # seconds; arbitrary: another process changes the mode in about as long
-
-
-def _roll_back(session: Session) -> None:
-    try:
-        session.command("ROLLBACK")
-    except DatabaseError:
-        log.debug("a transaction could not be rolled back; its connection is closed")
 
 
 def after_fork(database: Any) -> None:

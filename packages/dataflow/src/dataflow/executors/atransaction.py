@@ -1,0 +1,274 @@
+"""`executors.transaction` with await: the rules there hold here.
+
+Rule 4: a cancelled task waits for nothing. The connection it held is put in order in the background (`AsyncEngine.end`)
+        before anybody else gets it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, assert_never
+
+from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Load, Query, Repeat, Rows
+from dataflow.errors import DatabaseError
+from dataflow.executors.transaction import Deed, settle
+from kailash.plan import adrive
+
+T = TypeVar("T")
+
+log = logging.getLogger("dataflow")
+
+
+class AsyncSession(Protocol):
+    """One connection, held by one task. Every method raises our errors only."""
+
+    async def query(self, effect: Query) -> Rows:
+        """Run one statement."""
+        ...
+
+    async def load(self, effect: Load) -> int:
+        """Store many records."""
+        ...
+
+    async def repeat(self, effect: Repeat) -> int:
+        """Run one statement for many records."""
+        ...
+
+    async def command(self, sql: str) -> None:
+        """Run a statement of transaction control."""
+        ...
+
+    async def finish(self) -> None:
+        """Make ready for COMMIT."""
+        ...
+
+
+class AsyncEngine(Protocol):
+    """One database, reached from event loops. Every method raises our errors only."""
+
+    async def query(self, effect: Query) -> Rows:
+        """Run one statement that commits by itself."""
+        ...
+
+    async def load(self, effect: Load) -> int:
+        """Store many records, all or none."""
+        ...
+
+    async def repeat(self, effect: Repeat) -> int:
+        """Run one statement for many records, all or none."""
+        ...
+
+    async def begin(self, isolation: str) -> AsyncSession:
+        """Return a session inside a new transaction; *isolation* is empty for the database's default."""
+        ...
+
+    def end(self, session: AsyncSession) -> None:
+        """Give back a session; one that is in doubt or still in a transaction is put in order first."""
+        ...
+
+
+class AsyncTransaction:
+    """One transaction. As an async context manager it commits, or rolls back when the block raises."""
+
+    __slots__ = ("_deeds", "_engine", "_marks", "_session")
+
+    def __init__(self, engine: AsyncEngine, session: AsyncSession) -> None:
+        """Take over *session*, which has begun."""
+        self._engine = engine
+        self._deeds: list[Deed] = []
+        self._marks = 0
+        self._session: AsyncSession | None = session
+
+    @property
+    def active(self) -> bool:
+        """Whether it has neither been committed nor rolled back."""
+        return self._session is not None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The connection that it holds. Raises: DatabaseError when it has ended."""
+        if self._session is None:
+            raise DatabaseError("the transaction has ended", hint="begin another one")
+        return self._session
+
+    async def commit(self) -> None:
+        """Make everything lasting, then do what waited for it."""
+        session = self.session
+        try:
+            await session.finish()
+            await session.command("COMMIT")
+        except Exception:
+            await self.rollback()
+            raise
+        except BaseException:
+            self.abandon()
+            raise
+        self._session = None
+        self._engine.end(session)
+        settle(self._deeds)
+
+    async def rollback(self) -> None:
+        """Undo everything; nothing happens when it has ended already."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        self._deeds.clear()
+        try:
+            await session.command("ROLLBACK")
+        except DatabaseError:
+            log.debug("a transaction could not be rolled back; its connection is closed")
+        finally:
+            self._engine.end(session)
+
+    def abandon(self) -> None:
+        """Undo everything in the background: the task that held the connection was cancelled."""
+        session, self._session = self._session, None
+        self._deeds.clear()
+        if session is not None:
+            self._engine.end(session)
+
+    async def savepoint(self) -> AsyncSavepoint:
+        """Return a point to which the transaction can be taken back."""
+        self._marks += 1
+        name = f"mark_{self._marks}"
+        await self.session.command(f"SAVEPOINT {name}")
+        return AsyncSavepoint(self, name)
+
+    def after_commit(self, deeds: Iterable[Deed]) -> None:
+        """Do *deeds* once it is committed."""
+        self._deeds.extend(deeds)
+
+    async def __aenter__(self) -> AsyncTransaction:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            if self.active:
+                await self.commit()
+        elif issubclass(kind, Exception):
+            await self.rollback()
+        else:
+            self.abandon()
+
+
+class AsyncSavepoint:
+    """A part of a transaction that can be undone by itself."""
+
+    __slots__ = ("_name", "_transaction")
+
+    def __init__(self, transaction: AsyncTransaction, name: str) -> None:
+        self._transaction = transaction
+        self._name = name
+
+    async def release(self) -> None:
+        """Keep what was done since, as far as the transaction keeps it."""
+        await self._transaction.session.command(f"RELEASE SAVEPOINT {self._name}")
+
+    async def rollback(self) -> None:
+        """Undo what was done since; nothing happens when the transaction has ended."""
+        if self._transaction.active:
+            await self._transaction.session.command(f"ROLLBACK TO SAVEPOINT {self._name}")
+            await self._transaction.session.command(f"RELEASE SAVEPOINT {self._name}")
+
+    async def __aenter__(self) -> AsyncSavepoint:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            await self.release()
+        elif issubclass(kind, Exception):
+            await self.rollback()
+        else:
+            self._transaction.abandon()
+
+
+class AsyncWork:
+    """The answers to one plan."""
+
+    __slots__ = ("deeds", "engine", "savepoint", "transaction", "within")
+
+    def __init__(self, engine: AsyncEngine, within: AsyncTransaction | None = None) -> None:
+        self.engine = engine
+        self.within = within  # a transaction that began before the plan and outlives it
+        self.transaction = within
+        self.savepoint: AsyncSavepoint | None = None
+        self.deeds: list[Deed] = []
+
+    async def answer(self, effect: Effect) -> Any:
+        """Reply to *effect*."""
+        target = self.engine if self.transaction is None else self.transaction.session
+        match effect:
+            case Query():
+                return await target.query(effect)
+            case Load():
+                return await target.load(effect)
+            case Repeat():
+                return await target.repeat(effect)
+            case Atomically():
+                await self.enclose()
+            case AfterCommit():
+                self.deeds.extend(effect.deeds)
+            case _:
+                assert_never(effect)
+        return None
+
+    async def enclose(self) -> None:
+        """All that follows is one: a new transaction, or a savepoint of the one the plan runs in."""
+        if self.transaction is None:
+            self.transaction = AsyncTransaction(self.engine, await self.engine.begin(""))
+        elif self.within is not None and self.savepoint is None:
+            self.savepoint = await self.within.savepoint()
+
+    async def succeed(self) -> None:
+        """The plan has returned."""
+        if self.savepoint is not None:
+            await self.savepoint.release()
+        if self.transaction is None:
+            return
+        self.transaction.after_commit(self.deeds)
+        self.deeds = []
+        if self.within is None:
+            await self.transaction.commit()
+
+    async def fail(self) -> None:
+        """The plan has raised. What committed by itself has happened: its deeds stay."""
+        if self.transaction is None:
+            return
+        self.deeds = []
+        if self.savepoint is not None:
+            await self.savepoint.rollback()
+        elif self.within is None:
+            await self.transaction.rollback()
+
+    def abandon(self) -> None:
+        """The task was cancelled; an outer transaction is its owner's to end."""
+        if self.transaction is not None:
+            self.deeds = []
+            if self.within is None:
+                self.transaction.abandon()
+
+
+async def aperform(plan: DataPlan[T], engine: AsyncEngine, within: AsyncTransaction | None = None) -> T:
+    """Run *plan* to its end and do what waited for its commit."""
+    work = AsyncWork(engine, within)
+    try:
+        value = await adrive(plan, work.answer)
+    except Exception:
+        await work.fail()
+        settle(work.deeds)
+        raise
+    except BaseException:
+        work.abandon()
+        settle(work.deeds)
+        raise
+    if work.transaction is not None:
+        await work.succeed()
+    if work.deeds:
+        settle(work.deeds)
+    return value
