@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from dataflow.errors import ModelError
 from dataflow.model import fields, identity, naming, settings
 from dataflow.model.spec import NO_OPTIONS, FieldSpec, ForeignKey, ModelOptions, ModelSpec
+from kailash.errors import ConfigurationError
 from kailash.shapes import NAIVE, REQUIRED, Check, RefusedError, Unfolded, compile_check, unfold
 
 STORED: Final = frozenset(
@@ -90,7 +92,7 @@ def _field(cls: type, attribute: fields.Attribute) -> FieldSpec:
     _refuse_name(attribute.name, place)
     try:
         unfolded = unfold(attribute.annotation)
-    except (AttributeError, TypeError, ValueError) as cause:  # a constraint with a broken pattern, and the like
+    except (ConfigurationError, TypeError, ValueError, re.error) as cause:
         raise ModelError(f"the annotation of {place} makes no sense: {cause}") from cause
     if attribute.name == "id":
         return _id(attribute, unfolded, place)

@@ -111,7 +111,7 @@ class Models:
         """Refuse foreign keys that point to no model, no field, or a field of another type. Raises: ModelError."""
         for field in spec.fields:
             if field.foreign_key is not None:
-                self._check_reference(spec, field, field.foreign_key.target)
+                self._check_reference(spec, field, str(field.foreign_key.target))
 
     def build_table(self, model: Model) -> sa.Table:
         """Make the table of *model*, among those of this registry."""
@@ -170,7 +170,7 @@ def _same(one: ModelSpec, other: ModelSpec) -> bool:
     return _comparable(one) == _comparable(other)
 
 
-def _comparable(spec: ModelSpec) -> Any:
+def _comparable(spec: ModelSpec) -> tuple[Any, ...]:
     parts = partial(map, _comparable_field)
     return spec.module, spec.name, spec.table, spec.indexes, spec.options, tuple(parts(spec.fields))
 

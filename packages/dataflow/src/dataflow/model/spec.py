@@ -14,7 +14,7 @@ from kailash.shapes import Field, Shape
 class ForeignKey(msgspec.Struct, frozen=True):
     """Written in an annotation: ``Annotated[int, ForeignKey("Customer.id", on_delete="cascade")]``."""
 
-    target: str  # "Customer.id", or "Customer", which means its id
+    target: str | type  # "Customer.id", "Customer" or the class itself
     on_delete: str = "restrict"  # "cascade", "restrict", "set null"
 
 

@@ -49,7 +49,7 @@ def _constraints(spec: ModelSpec, table_of: Callable[[str], str]) -> Iterator[sa
 def _foreign_key(
     spec: ModelSpec, field: FieldSpec, key: ForeignKey, table_of: Callable[[str], str]
 ) -> sa.ForeignKeyConstraint:
-    model, _, column = key.target.partition(".")
+    model, _, column = str(key.target).partition(".")
     return sa.ForeignKeyConstraint(
         [field.name],
         [f"{table_of(model)}.{column}"],

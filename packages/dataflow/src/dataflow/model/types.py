@@ -154,7 +154,7 @@ class Integer(Stored, sa.BigInteger):
         self.codecs = codecs
 
 
-class Double(Stored, sa.Double):
+class Double(Stored, sa.Double[float]):
     """A floating-point number of 64 bits. SQLite's RETURNING answers 3 where 3.0 is stored."""
 
     codecs = Codecs(sqlite=(None, float))

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
+from kailash.errors import ConfigurationError
+
 UNIONS: Final = (typing.Union, types.UnionType)
 KNOWN: Final = frozenset(
     {
@@ -22,6 +24,10 @@ KNOWN: Final = frozenset(
         "FieldInfo", "_PydanticGeneralMetadata", "StringConstraints",
     }
 )  # fmt: skip
+LIMITS: Final = (
+    "ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "max_digits", "decimal_places",
+)  # fmt: skip
+CHANGES: Final = ("strip_whitespace", "to_lower", "to_upper")  # of pydantic: a value is taken or refused, never edited
 NAIVE: Final = "naive"  # value of ``Rules.zone`` of a datetime without a time zone
 
 
@@ -35,6 +41,8 @@ class Rules(msgspec.Struct, frozen=True):
     multiple_of: Any = None
     min_length: int | None = None  # characters, bytes or items
     max_length: int | None = None
+    max_digits: int | None = None  # of a Decimal
+    decimal_places: int | None = None
     pattern: re.Pattern[str] | None = None  # searched for, as JSON Schema does
     predicates: tuple[Callable[[Any], Any], ...] = ()
     zone: str | None = None
@@ -108,9 +116,11 @@ def gather(metadata: Iterable[Any]) -> Rules:
 
 
 def _limits(mark: Any) -> Iterator[tuple[str, Any]]:
-    for name in ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length"):
+    for name in LIMITS:
         if (value := getattr(mark, name, None)) is not None:
             yield name, value
+    if change := next((name for name in CHANGES if getattr(mark, name, None)), None):
+        raise ConfigurationError(f"the constraint {change!r} is not supported", hint="use a pattern")
     if (pattern := getattr(mark, "pattern", None)) is not None:
         yield "pattern", re.compile(pattern)
     if type(mark).__name__ == "Predicate":

@@ -41,10 +41,7 @@ def encode_json(value: Any) -> bytes:
 
 def plain(value: Any) -> Any:
     """Return *value* made of dict, list, str, int, float, bool and None only, as `encode_json` would write it."""
-    try:
-        return msgspec.to_builtins(value, str_keys=True, enc_hook=_otherwise)
-    except (TypeError, RecursionError) as cause:
-        raise NotJSONError(f"a value has no JSON form: {_reason(cause)}") from cause
+    return msgspec.json.decode(encode_json(value))
 
 
 def decode_json(text: bytes | str) -> Any:
@@ -71,7 +68,7 @@ def _otherwise(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    raise NotImplementedError
+    raise TypeError(f"there is none of type {type(value).__name__}")
 
 
 def _reason(cause: Exception) -> str:

@@ -48,6 +48,10 @@ def limits_of(rules: Rules) -> list[Limit]:
         limits.append((lambda value: len(value) >= least, f"must have a length of at least {least}"))
     if (most := rules.max_length) is not None:
         limits.append((lambda value: len(value) <= most, f"must have a length of at most {most}"))
+    if (digits := rules.max_digits) is not None:
+        limits.append((lambda value: _digits(value) <= digits, f"must have at most {digits} digits"))
+    if (places := rules.decimal_places) is not None:
+        limits.append((lambda value: _places(value) <= places, f"must have at most {places} digits after the point"))
     if (pattern := rules.pattern) is not None:
         limits.append((pattern.search, f"must match the pattern {pattern.pattern}"))
     for predicate in rules.predicates:
@@ -55,6 +59,15 @@ def limits_of(rules: Rules) -> list[Limit]:
         words = "must fulfil its condition" if name in ("", "<lambda>") else f"must fulfil {name}"
         limits.append((predicate, words))
     return limits
+
+
+def _places(value: Any) -> int:
+    return max(0, -int(Decimal(str(value)).as_tuple().exponent))
+
+
+def _digits(value: Any) -> int:
+    """Digits on both sides of the point; zeros in front do not count."""
+    return max(Decimal(str(value)).adjusted() + 1, 0) + _places(value)
 
 
 def _is_multiple(value: Any, step: Any) -> bool:

@@ -235,5 +235,5 @@ def anything(value: Any) -> Any:
 
 SCALARS: Final[dict[Any, Check]] = {
     str: text, int: int_, float: float_, bool: _bool, Decimal: _decimal, datetime: _datetime, date: _date,
-    time: _time, timedelta: _timedelta, UUID: _uuid, bytes: _bytes, type(None): _null, object: anything,
+    time: _time, timedelta: _timedelta, UUID: _uuid, bytes: _bytes, type(None): _null, Any: anything, object: anything,
 }  # fmt: skip
