@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
+from zlib import crc32
 
 MAX_BYTES: Final = 63  # of an identifier; PostgreSQL cuts the rest off in silence (NAMEDATALEN - 1)
 
@@ -65,9 +65,9 @@ def primary_key_name(table: str) -> str:
 
 
 def fit(name: str) -> str:
-    """Return *name*, or its beginning and a digest of the whole where it is longer than `MAX_BYTES`."""
+    """Return *name*, or its beginning and a checksum of the whole where it is longer than `MAX_BYTES`."""
     written = name.encode()
     if len(written) <= MAX_BYTES:
         return name
-    digest = sha256(written).hexdigest()[:8]
+    digest = f"{crc32(written):08x}"
     return f"{written[: MAX_BYTES - 9].decode(errors='ignore')}_{digest}"
