@@ -1,0 +1,39 @@
+"""Every Python example in the documentation runs: one namespace a page, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+
+def enter(namespace: dict[str, Any]) -> None:
+    """Begin a page: an empty working folder, and no database but the one that it names."""
+    namespace["_before"] = (Path.cwd(), os.environ.pop("DATABASE_URL", None))
+    os.chdir(tempfile.mkdtemp(prefix="kailash-docs-"))
+
+
+def leave(namespace: dict[str, Any]) -> None:
+    """End a page: what it left open is closed, so that the page itself need not say so."""
+    for value in list(namespace.values()):
+        if type(value).__module__ in {"dataflow.database", "nexus.app"}:
+            value.close()
+    folder = Path.cwd()
+    before, url = namespace["_before"]
+    os.chdir(before)
+    shutil.rmtree(folder, ignore_errors=True)
+    if url is not None:
+        os.environ["DATABASE_URL"] = url
+
+
+PAGES = Sybil(
+    parsers=[PythonCodeBlockParser(), SkipParser()],
+    patterns=["*.md"],
+    setup=enter,
+    teardown=leave,
+)
