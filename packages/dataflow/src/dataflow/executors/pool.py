@@ -78,7 +78,7 @@ class Pool(Generic[P]):
         self._waiters: deque[Future[P | None]] = deque()
         self._lock = threading.Lock()
         self._size = 0
-        self._closed = False
+        self._closed = 0.0  # time.monotonic() of the last close: what is older is not kept
 
     @property
     def size(self) -> int:
@@ -138,8 +138,6 @@ class Pool(Generic[P]):
         """Return a future of one that is free; None: the caller may `make` one."""
         waiter: Future[P | None] = Future()
         with self._lock:
-            if self._closed:
-                raise DatabaseUnavailableError("the connections of this database are closed")
             if self._size < self._limit:
                 self._size += 1
                 waiter.set_result(None)
@@ -159,7 +157,7 @@ class Pool(Generic[P]):
 
     def give(self, one: P) -> None:
         """Give back *one*."""
-        if self._closed or (self._size > self._kept and self._thin(one)):
+        if one.born < self._closed or (self._size > self._kept and self._thin(one)):
             self.drop(one)
             return
         self._idle.append(one)
@@ -187,16 +185,13 @@ class Pool(Generic[P]):
         )
 
     def close(self) -> None:
-        """Close what is idle now and what is held when it comes back; later takers are refused."""
-        with self._lock:
-            self._closed = True
-            waiters, idle = list(self._waiters), self._idle[:]
-            self._waiters.clear()
-            self._idle.clear()
-        for waiter in waiters:
-            if waiter.set_running_or_notify_cancel():
-                waiter.set_exception(DatabaseUnavailableError("the connections of this database are closed"))
-        for one in idle:
+        """Close what is idle now, and what is held when it comes back; later takers get new ones."""
+        self._closed = time.monotonic()
+        while self._idle:
+            try:
+                one = self._idle.pop()
+            except IndexError:  # another thread was faster
+                return
             self.drop(one)
 
     def abandon(self) -> list[P]:

@@ -161,8 +161,6 @@ class LoopPool:
 
         Raises: DatabaseUnavailableError when none is free in time, or none can be made.
         """
-        if self._closed:
-            raise DatabaseUnavailableError("the connections of this database are closed")
         session = self.poll()
         if session is not None:
             return session

@@ -16,6 +16,7 @@ from dataflow.effects import Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, DatabaseUnavailableError
 from dataflow.executors import faults
 from dataflow.executors.compiled import Compiled, Compiler
+from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.sqlite import after_fork
@@ -91,6 +92,14 @@ class PsycopgSession:
         except psycopg2.Error as fault:
             raise self._translated(fault, compiled.table) from fault
         return touched
+
+    def ask(self, sql: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run any statement; return its rows."""
+        try:
+            self._execute(sql, arguments or None)
+            return self._fetch() if self._cursor.description else []
+        except psycopg2.Error as fault:
+            raise self._translated(fault, None) from fault
 
     def command(self, sql: str) -> None:
         """Run a statement without arguments or rows."""
@@ -222,6 +231,10 @@ class PsycopgDatabase:
             session.command("SET TIME ZONE 'UTC'")
         return session
 
+    def ddl(self) -> PsycopgDDL:
+        """Return a connection for the schema's work."""
+        return PsycopgDDL(self)
+
     def close(self) -> None:
         """Close all connections."""
         self.pool.close()
@@ -232,6 +245,35 @@ class PsycopgDatabase:
             return act(session)
         finally:
             self.end(session)
+
+
+class PsycopgDDL(DDLConnection):
+    """A connection of the pool."""
+
+    dialect = "postgresql"
+
+    def __init__(self, database: PsycopgDatabase) -> None:
+        self._database = database
+        self._session = database.pool.take()
+
+    def ask(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement with ``?`` for its arguments; return its rows."""
+        return self._session.ask(sql.replace("%", "%%").replace("?", "%s") if arguments else sql, arguments)
+
+    def begin(self, timeout: float) -> None:
+        """Begin; from here on the session waits *timeout* seconds for any lock."""
+        self.ask("BEGIN")
+        self.ask(f"SET LOCAL lock_timeout = {round(timeout * 1000)}")  # milliseconds
+
+    def commit(self) -> None:
+        """Commit."""
+        self.ask("COMMIT")
+
+    def close(self) -> None:
+        """Leave any transaction and give the connection back."""
+        if not self._session.left():
+            _roll_back(self._session)
+        self._database.end(self._session)
 
 
 def _roll_back(session: Session) -> None:

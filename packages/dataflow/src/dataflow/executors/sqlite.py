@@ -8,15 +8,18 @@ every user of the process, one at a time.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import time
 import weakref
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows
 from dataflow.executors import faults, sqlite_functions
 from dataflow.executors.compiled import Compiled, Compiler
+from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
@@ -158,7 +161,7 @@ class Held:
 class Turn:
     """The turn to write: the only thing in a pool of one."""
 
-    born = freed = 0.0
+    born = freed = math.inf
 
     def usable(self) -> bool:
         """It never wears out."""
@@ -177,7 +180,7 @@ class SqliteDatabase:
     def __init__(self, url: DatabaseURL, options: PoolOptions) -> None:
         self.memory = url.memory
         self._path = url.path or ":memory:"
-        self._busy = float(url.options.get("timeout", BUSY))
+        self.busy = float(url.options.get("timeout", BUSY))
         self.compiler = Compiler("sqlite", echo=options.echo)
         self._loadings = Loadings(self.compiler, "sqlite")
         self.known = self.compiler.known
@@ -268,16 +271,20 @@ class SqliteDatabase:
                 isolation_level=None,  # autocommit: we say BEGIN ourselves
                 check_same_thread=False,  # a pool hands it from thread to thread, to one at a time
                 cached_statements=STATEMENTS,
-                timeout=self._busy,
+                timeout=self.busy,
             )
             try:
-                set_up(connection, self._busy, memory=self.memory)
+                set_up(connection, self.busy, memory=self.memory)
             except BaseException:
                 connection.close()
                 raise
         except sqlite3.Error as fault:
             raise faults.of_sqlite(fault) from fault
         return SqliteSession(connection, self.compiler, self._loadings)
+
+    def ddl(self) -> SqliteDDL:
+        """Return a connection for the schema's work."""
+        return SqliteDDL(self)
 
     def close(self) -> None:
         """Close all connections."""
@@ -294,6 +301,48 @@ class SqliteDatabase:
         finally:
             if turn is not None:
                 self.turn.give(turn)
+
+
+class SqliteDDL(DDLConnection):
+    """A connection of the pool; in a transaction it has the turn to write."""
+
+    dialect = "sqlite"
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._session = database.pool.take()
+        self._turn: Turn | None = None
+
+    def ask(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement with ``?`` for its arguments; return its rows."""
+        try:
+            return self._session.connection.execute(sql, arguments).fetchall()
+        except sqlite3.Error as fault:
+            raise faults.of_sqlite(fault) from fault
+
+    def begin(self, timeout: float) -> None:
+        """Take the turn and SQLite's lock; wait for each *timeout* seconds at most. Raises: RetryableError."""
+        if not self._database.memory:
+            self._turn = self._database.turn.take()
+        self.ask(f"PRAGMA busy_timeout = {round(timeout * 1000)}")  # milliseconds
+        self.ask("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit and give back the turn."""
+        self.ask("COMMIT")
+        self._give()
+
+    def close(self) -> None:
+        """Leave any transaction and give everything back."""
+        self._session.roll_back()
+        self.ask(f"PRAGMA busy_timeout = {round(self._database.busy * 1000)}")
+        self._give()
+        self._database.put(self._session)
+
+    def _give(self) -> None:
+        if self._turn is not None:
+            self._database.turn.give(self._turn)
+            self._turn = None
 
 
 def set_up(connection: sqlite3.Connection, busy: float, *, memory: bool) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dataflow.effects import DataPlan
+from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, required
-from dataflow.executors.transaction import Engine, Transaction, perform
+from dataflow.executors.transaction import Transaction, perform
 from dataflow.executors.url import DatabaseURL
+
+if TYPE_CHECKING:
+    from dataflow.executors.psycopg import PsycopgDatabase
 
 T = TypeVar("T")
 
@@ -18,15 +22,13 @@ class SyncExecutor:
 
     def __init__(self, url: DatabaseURL, options: PoolOptions, shared: SqliteDatabase | None = None) -> None:
         """Open nothing yet. *shared*: what both executors of a SQLite database use (`sqlite.open_sqlite`)."""
-        self._engine: Engine
+        self._engine: SqliteDatabase | PsycopgDatabase
         if url.dialect == "sqlite":
-            database = required(shared, url, options)
-            self._engine, self.close_engine = database, database.close
+            self._engine = required(shared, url, options)
         else:
             from dataflow.executors.psycopg import PsycopgDatabase  # psycopg2: 18 ms
 
-            server = PsycopgDatabase(url, options)
-            self._engine, self.close_engine = server, server.close
+            self._engine = PsycopgDatabase(url, options)
 
     def run(self, plan: DataPlan[T], transaction: Transaction | None = None) -> T:
         """Run *plan* to its end and return its value; inside *transaction* where one is given.
@@ -39,6 +41,15 @@ class SyncExecutor:
         """Begin a transaction for several plans: "read committed", "repeatable read", "serializable"."""
         return Transaction(self._engine, isolation)
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life. Raises: DatabaseUnavailableError."""
+        with self.ddl() as connection:
+            connection.ask("SELECT 1")
+
+    def ddl(self) -> DDLConnection:
+        """Return a connection for the schema's work (`dataflow.schema`), as a context manager."""
+        return self._engine.ddl()
+
     def close(self) -> None:
-        """Close the connections; those in use are closed when they come back."""
-        self.close_engine()
+        """Close the connections; those in use are closed when they come back. What runs later opens new ones."""
+        self._engine.close()
