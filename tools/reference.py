@@ -35,7 +35,8 @@ def errors_table() -> str:
     for error in errors():
         said = wire.WIRES[error.kind]
         status = getattr(error, "status", 0) or said.http
-        when = inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
+        first = inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0]
+        when = first.replace("\n", " ").replace("``", "`").replace("|", "\\|")
         name = f"`{error.__module__}.{error.__qualname__}`"
         lines.append(f"| `{error.code}` | {error.kind.value} | {status} | {said.exit} | {name} | {when} |")
     return "\n".join(lines)
