@@ -22,6 +22,7 @@ from dataflow.model.spec import ModelSpec
 from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
 from dataflow.perform import perform
+from dataflow.schema.migrate import SyncDDLExecutor
 
 from kailash.capability import Capability
 from kailash.context import ANONYMOUS, Context
@@ -153,7 +154,7 @@ class DataFlow:
             if self._prepared == revision:
                 return
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
-                self._sync.migrate(list(self.models.values()), self.options.migration_lock_timeout)
+                SyncDDLExecutor(self._sync.ddl, self.options.migration_lock_timeout).migrate(self.models)
             self._prepared = revision
 
     create_tables = initialize = prepare
