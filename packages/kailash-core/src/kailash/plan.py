@@ -13,7 +13,7 @@ Rule 2: a plan asks with ``yield from helper(...)``, never with a bare ``yield``
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -67,3 +67,30 @@ async def adrive(plan: Plan[E, T], perform: Callable[[E], Awaitable[Any]]) -> T:
         return value
     finally:
         plan.close()
+
+
+class Course(Generic[E]):
+    """A plan under way, for a driver that answers some effects here and some there (a loop, a thread).
+
+    ``asked`` is what the plan asks for now, until it is ``finished``.
+    """
+
+    __slots__ = ("_plan", "asked", "finished")
+
+    asked: E
+
+    def __init__(self, plan: Plan[E, Any]) -> None:
+        self._plan = plan
+        self.finished = False
+        self.answer(None)
+
+    def answer(self, reply: Any) -> None:
+        """Answer what was asked; the first answer, to nothing yet, has been given."""
+        try:
+            self.asked = self._plan.send(reply)
+        except StopIteration:
+            self.finished = True
+
+    def close(self) -> None:
+        """Abandon the plan."""
+        self._plan.close()

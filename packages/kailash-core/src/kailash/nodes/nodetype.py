@@ -37,6 +37,7 @@ class NodeType(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     open: bool = False  # also takes inputs that `inputs` does not name
     waits: bool | None = None  # running may wait on the world: worth a thread; None: unless it is pure
     native: bool = False  # returns plain mappings without NaN, and keeps to the context's deadline by itself
+    nests: bool = False  # runs workflows inside itself
     routes: bool = False  # a connection from a key that is absent in its output is not taken
     expressions: frozenset[str] = frozenset()  # inputs whose text is an expression, evaluated before run
     branches: frozenset[str] = frozenset()  # settings that name the steps to run when that key is in the output

@@ -76,6 +76,11 @@ class Scope:
             raise RuntimeExecutionError(f"this run already holds {key!r}", hint="release it first")
         self._held[key] = resource
 
+    @property
+    def holding(self) -> bool:
+        """Whether anything is held."""
+        return bool(self._held)
+
     def release(self, key: Any) -> Held | None:
         """Hold *key* no longer; the caller has closed it, or will."""
         return self._held.pop(key, None)

@@ -1,0 +1,145 @@
+"""Threads that a runtime borrows work to: made when needed, daemons, gone after a while without work.
+
+A thread whose work hangs is left behind and never waited for, also not when the interpreter ends.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from kailash.errors import NodeExecutionError
+from kailash.runtime.guard import OutOfTimeError
+
+if TYPE_CHECKING:
+    import asyncio
+
+Job: TypeAlias = Callable[[], None]
+IDLE: Final = 10.0  # seconds that a thread waits for more work; arbitrary
+
+
+class Workers:
+    """A stack of idle threads; the one that worked last works next."""
+
+    def __init__(self) -> None:
+        self._idle: deque[SimpleQueue[Job]] = deque()
+
+    def submit(self, job: Job) -> None:
+        """Do *job*, which must not raise, in another thread."""
+        job = _with_context(job)
+        try:
+            queue = self._idle.pop()
+        except IndexError:
+            threading.Thread(target=self._work, args=(job,), name="kailash-worker", daemon=True).start()
+        else:
+            queue.put(job)
+
+    def call(self, function: Callable[[], Any], limit: float) -> Any:
+        """Return what *function* returns in another thread.
+
+        Raises: OutOfTimeError after *limit* seconds, the thread being left behind.
+        """
+        answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+        def job() -> None:
+            answer.put(outcome_of(function))
+
+        self.submit(job)
+        try:
+            value, fault = answer.get(timeout=limit)
+        except Empty:
+            raise OutOfTimeError from None
+        if fault is not None:
+            raise fault
+        return value
+
+    def _work(self, job: Job) -> None:
+        queue: SimpleQueue[Job] = SimpleQueue()
+        while True:
+            job()
+            del job
+            self._idle.append(queue)
+            try:
+                job = queue.get(timeout=IDLE)
+            except Empty:
+                try:
+                    self._idle.remove(queue)
+                    return
+                except ValueError:  # taken in this moment: the job is on its way
+                    job = queue.get()
+
+
+class LoopThread:
+    """An event loop of its own in another thread, for a blocking run that meets coroutines."""
+
+    def __init__(self) -> None:
+        import asyncio  # only for nodes that have coroutines only
+
+        self._loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="kailash-loop", daemon=True)
+        self._thread.start()
+
+    def call(self, made: Coroutine[Any, Any, Any], limit: float | None) -> Any:
+        """Return what the coroutine returns; others may run on the loop at the same time.
+
+        Raises: OutOfTimeError after *limit* seconds, the coroutine being cancelled.
+        """
+        import asyncio  # as above
+
+        answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        context = contextvars.copy_context()
+        started: list[asyncio.Task[Any]] = []
+
+        async def work() -> None:
+            try:
+                answer.put((await made, None))
+            except asyncio.CancelledError as fault:
+                answer.put((None, NodeExecutionError("the coroutine was cancelled")))
+                raise fault from None
+            except BaseException as fault:  # noqa: BLE001 - handed over to the thread that asked
+                answer.put((None, fault))
+
+        self._loop.call_soon_threadsafe(lambda: started.append(self._loop.create_task(work())), context=context)
+        try:
+            value, fault = answer.get(timeout=limit)
+        except Empty:
+            self._loop.call_soon_threadsafe(lambda: started[0].cancel())  # noqa: PLW0108 - it may not be there yet
+            raise OutOfTimeError from None
+        if fault is not None:
+            raise fault
+        return value
+
+    def close(self) -> None:
+        """Cancel what still runs and end the thread, without waiting for what does not listen."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _serve(self) -> None:
+        import asyncio  # as above
+
+        try:
+            self._loop.run_forever()
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self._loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        finally:
+            self._loop.close()
+
+
+def outcome_of(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Return (value, None) or (None, what was raised)."""
+    try:
+        return function(), None
+    except BaseException as fault:  # noqa: BLE001 - handed over to the thread that asked
+        return None, fault
+
+
+def _with_context(job: Job) -> Job:
+    context = contextvars.copy_context()
+    return lambda: context.run(job)
