@@ -168,6 +168,8 @@ class Nexus:
         """
         if self._server is not None:
             raise ConfigurationError("this Nexus is started already", hint="stop it first")
+        if blocking:
+            serve.refuse_inside_loop()
         application = self.asgi
         assert self._front is not None
         server = serve.Server(application, self._front, self.options)

@@ -33,7 +33,6 @@ logger = logging.getLogger("nexus")
 FIRST_RETRY: Final = 0.5  # seconds before a failed preparation is tried again; doubles up to LAST_RETRY
 LAST_RETRY: Final = 10.0
 GRACE: Final = 5  # seconds that open requests get when the server stops; arbitrary
-WARM_AFTER: Final = 1.0  # seconds after the port opened, so that the first requests are not slowed
 
 
 class Readiness:
@@ -165,35 +164,17 @@ class Front:
         await receive()
         try:
             async with self._around():
-                tasks = self._begin()
+                asyncio.get_running_loop().call_soon(self._readiness.begin)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-                await self._end(tasks)
+                await self._end()
         except Exception as fault:  # told to the server, which stops
             logger.exception("the application's own start or end failed")
             await send({"type": "lifespan.startup.failed", "message": type(fault).__name__})
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _begin(self) -> list[asyncio.Task[None]]:
-        asyncio.get_running_loop().call_soon(self._readiness.begin)
-        return [asyncio.create_task(self._warm())]
-
-    async def _warm(self) -> None:
-        """Load what agents need before the first one comes, when nobody else is waiting any more."""
-        await asyncio.sleep(WARM_AFTER)
-        agents = self._agents()
-        if agents is not None and (warm := getattr(agents, "warm", None)) is not None:
-            try:
-                await self._readiness.wait()
-                await warm()
-            except KailashError as error:
-                logger.info("agents are not served: %s", error)
-
-    async def _end(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _end(self) -> None:
         self._readiness.stop()
         if self._close is not None:
             await self._close()
@@ -237,12 +218,12 @@ class Server:
 
     def run(self) -> None:
         """Serve in this thread until SIGINT, SIGTERM or `stop`."""
-        if _loop_runs():
-            raise ConfigurationError(
-                "this thread runs an event loop already", hint="call start(blocking=False), or give app.asgi to it"
-            )
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self._serve())
+        finally:
+            for each in self._sockets:
+                each.close()
 
     def run_in_thread(self) -> None:
         """Serve in a thread; return when the ports answer. Raises: what made the server stop before that."""
@@ -273,8 +254,6 @@ class Server:
         server = self._uvicorn = _make_uvicorn(self._application, self._listening)
         with _stopped_by_signals(server):
             await server.serve(sockets=self._sockets)
-        for each in self._sockets:
-            each.close()
         if not self._listening.is_set():
             raise ConfigurationError("the application did not start", hint="the log says why")
 
@@ -343,12 +322,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _loop_runs() -> bool:
+def refuse_inside_loop() -> None:
+    """Raise ConfigurationError when this thread runs an event loop, which serving would stop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return
+    raise ConfigurationError(
+        "this thread runs an event loop already", hint="call start(blocking=False), or give app.asgi to it"
+    )
 
 
 def announce(lines: Iterable[str]) -> None:
