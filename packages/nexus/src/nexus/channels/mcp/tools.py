@@ -20,9 +20,6 @@ _ADDITIVE: Final = frozenset({"create", "bulk_create"})  # they change nothing t
 
 # Records of a list that asks for no number. Arbitrary: a page that a model reads without losing the thread.
 DEFAULT_ROWS: Final = 20
-FILTERS: Final = (
-    'filter: {"field": value}, or operators {"price": {"$gte": 5, "$lt": 10}}, joined by "$and", "$or" and "$not"'
-)
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +81,7 @@ def _tool(capability: Capability, prefix: str, rows: int) -> Tool:
     return Tool(
         name=names.listed_name(capability, prefix),
         title=names.dotted_name(capability, prefix),
-        description=_description(capability),
+        description=capability.summary,
         inputs=_inputs(capability, rows),
         outputs=capability.output(),
         hints=Hints(
@@ -109,12 +106,6 @@ def _inputs(capability: Capability, rows: int) -> dict[str, Any]:
             "description": "the most records to return",
         }
     return {**schema, "type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _description(capability: Capability) -> str:
-    """Return the summary, and for what takes a filter how one is written."""
-    takes_filter = "filter" in capability.inputs.schema().get("properties", {})
-    return f"{capability.summary} {FILTERS}." if takes_filter and capability.resource else capability.summary
 
 
 def _index(tools: Iterable[Tool]) -> dict[str, Tool]:
