@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -26,14 +27,8 @@ from nexus.channels.cli.formats import Format
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
-STRUCTURED = {Format.JSON.value, Format.NDJSON.value}
-
-
-class UnknownCommandError(KailashError):
-    """The program has no such word."""
-
-    kind = Kind.INVALID
-    code = "no_such_capability"
+FORMATS = frozenset(each.value for each in Format)
+STRUCTURED = frozenset({Format.JSON.value, Format.NDJSON.value})
 
 
 class CommandLineError(KailashError):
@@ -80,7 +75,7 @@ class Resources(click.Group):
         if desk.trouble is not None:
             return desk.trouble
         hint = did_you_mean(word, self.list_commands(ctx), most=30)
-        return UnknownCommandError(f"{ctx.command_path} has no command {word!r}", hint=hint)
+        return commands.UnknownCommandError(f"{ctx.command_path} has no command {word!r}", hint=hint)
 
 
 class Program(Resources):
@@ -95,10 +90,12 @@ class Program(Resources):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and end the process."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    name = Path(sys.argv[0]).stem
+    named = name if name.isidentifier() and name != "__main__" else "nexus"  # python -m, python -c
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments, name=named))
 
 
-def run(arguments: Sequence[str], application: locate.Application | None = None, name: str | None = None) -> int:
+def run(arguments: Sequence[str], application: locate.Application | None = None, *, name: str = "nexus") -> int:
     """Run one command line; return its exit code.
 
     application: what to work with, instead of looking for one. name: what help calls the program.
@@ -223,13 +220,13 @@ def _sentences(error: KailashError, usage: str) -> list[str]:
 
 def _asked_format(arguments: Sequence[str]) -> str:
     """Return the format that *arguments* ask for; they are read here again since they may be what is wrong."""
-    chosen = os.environ.get("NEXUS_OUTPUT", "")
+    asked = [os.environ.get("NEXUS_OUTPUT", "")]
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if word in {"--output", "-o"}:
-            chosen = following
+            asked.append(following)
         elif word.startswith("--output="):
-            chosen = word.partition("=")[2]
-    return chosen.lower()
+            asked.append(word.partition("=")[2])
+    return next((word for word in reversed(asked) if word in FORMATS), "")
 
 
 def _unread() -> int:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from kailash.capability import Capability, Nature
-from kailash.errors import InvalidFilterError, InvalidInputError, Problem, did_you_mean
+from kailash.errors import InvalidFilterError, InvalidInputError, KailashError, Kind, Problem, did_you_mean
 from nexus.channels.cli import files, flags, output, verbs
 from nexus.channels.cli.desk import Desk, Manner
 from nexus.channels.cli.flags import Flag, Use
@@ -22,6 +22,13 @@ from nexus.channels.cli.formats import Format
 PAGE = 1000  # records a call when everything is asked for; arbitrary: large enough that the calls do not show
 SETTINGS = ("output", "quiet", "verbose", "no_color")
 BESIDES = frozenset({"found", "updated", "rows_affected"})  # said of a record, and no field of it
+
+
+class UnknownCommandError(KailashError):
+    """The program has no such word."""
+
+    kind = Kind.INVALID
+    code = "no_such_capability"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +70,9 @@ class ResourceGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            ctx.fail(f"{self.name} has no command {args[0]!r}; {did_you_mean(args[0], self._by_word)}")
+            raise UnknownCommandError(
+                f"{self.name} has no command {args[0]!r}", hint=did_you_mean(args[0], self._by_word)
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -95,7 +104,7 @@ class CapabilityCommand(click.Command):
         given = dict(ctx.params)
         desk.note({name: given.get(name) for name in (*SETTINGS, "yes")})
         request = self._read(given)
-        desk.run(lambda: perform(desk, request))
+        perform(desk, request)
 
     def _read(self, given: Mapping[str, Any]) -> Request:
         chosen = [(flag, given[name]) for name, flag in self._flags.items() if given[name] not in (None, ())]
@@ -143,13 +152,18 @@ def read_inputs(
     return inputs
 
 
-async def perform(desk: Desk, request: Request) -> None:
+def perform(desk: Desk, request: Request) -> None:
     """Do what was asked, or say what it would do, and write the values that come of it."""
-    if request.dry:
-        return await _rehearse(desk, request)
-    if request.capability.nature is Nature.DESTROY:
-        request.capability.inputs.accept(request.inputs)
-        desk.confirm(await _deed(desk, request))
+    with desk.loop() as run:
+        if request.dry:
+            return run(_rehearse(desk, request))
+        if request.capability.nature is Nature.DESTROY:
+            request.capability.inputs.accept(request.inputs)
+            desk.confirm(run(_deed(desk, request)))
+        return run(_carry_out(desk, request))
+
+
+async def _carry_out(desk: Desk, request: Request) -> None:
     if request.capability.action == "list":
         return await _list(desk, request)
     value = await desk.ask(request.capability, request.inputs)
@@ -199,11 +213,11 @@ def _switches(capability: Capability, verb: verbs.Verb) -> list[click.Parameter]
 
 def _option(name: str, flag: Flag) -> click.Option:
     boolean = flag.schema.get("type") == "boolean"
+    alone: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if boolean else {}  # --active, --active false
     return click.Option(
         [flag.spelled, name],
         type=click.STRING,
-        is_flag=False,
-        flag_value="true" if boolean else None,
+        **alone,
         multiple=flag.use is Use.FILTER,
         hidden=flag.hidden,
         help=flag.summary,

@@ -5,15 +5,15 @@ Rule: only `Desk` writes to standard error, and only `Desk` starts an event loop
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 import click
 
@@ -25,6 +25,13 @@ from nexus.channels.cli.formats import Format
 from nexus.errors import UnconfirmedError
 
 T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs a coroutine to its end."""
+
+    def __call__(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what *work* gives."""
 
 
 class Manner(click.ParamType[Format]):
@@ -86,9 +93,11 @@ class Desk:
             return None
         return NotAvailableError("this application has its command line switched off", hint="see Nexus(enable_cli=...)")
 
-    def run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return what *work* gives, in an event loop of its own.
+    @contextmanager
+    def loop(self) -> Iterator[Run]:
+        """Give a function that runs a coroutine; there is one event loop for the whole command.
 
+        What asks a person stands between two runs, never inside one: asyncio keeps an interruption from a prompt.
         What the application holds is given back, if this program loaded it: then nobody needs it any more.
         """
         import asyncio  # 26 ms that help and completion do without
@@ -97,15 +106,15 @@ class Desk:
         if not self.settings.get("verbose"):
             logging.getLogger("nexus").addHandler(logging.NullHandler())  # a program's own logging still hears of it
 
-        async def whole() -> T:
-            try:
-                return await work()
-            finally:
-                if self._loaded:
-                    for provider in application.catalogue_of("cli").providers:
-                        provider.close()
+        async def give_back() -> None:
+            for provider in application.catalogue_of("cli").providers if self._loaded else ():
+                provider.close()
 
-        return asyncio.run(whole())
+        with asyncio.Runner() as runner:
+            try:
+                yield runner.run
+            finally:
+                runner.run(give_back())
 
     async def ask(self, capability: Capability, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the value of one call. Raises: the KailashError that refused or broke it."""
@@ -131,7 +140,7 @@ class Desk:
         folder = Path.cwd()
         place = locate.find(self.settings.get("app"), os.environ, folder)
         began = time.perf_counter()
-        with contextlib.redirect_stdout(sys.stderr):  # what a program prints on import is no value
+        with redirect_stdout(sys.stderr):  # what a program prints on import is no value
             application = locate.load(place, folder)
         self._loaded = True
         self.detail(f"loaded {place} ({place.source}) in {(time.perf_counter() - began) * 1000:.0f} ms")

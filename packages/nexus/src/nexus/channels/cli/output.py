@@ -7,7 +7,6 @@ Rule 3: records are written as they come: no format holds more than one page of 
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, assert_never
@@ -25,6 +24,7 @@ ELLIPSIS = "…"
 _DIRECTIONS = frozenset(
     "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )  # reorder what a reader sees
+_SPECIAL = frozenset(',"\r\n')
 
 
 class Screen(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,22 +118,30 @@ class _LinesWriter:
 
 
 class _CSVWriter:
-    """RFC 4180 with bare newlines; an absent value is an empty cell, a list or object its JSON."""
+    """RFC 4180 with bare newlines; an absent value is an empty cell, a list or object its JSON.
+
+    Not `csv.writer`: with a bare newline it leaves a carriage return unquoted, and its own reader then loses it.
+    """
 
     def __init__(self, screen: Screen, columns: Sequence[str]) -> None:
-        self._csv = csv.writer(screen.stream, lineterminator="\n")
+        self._stream = screen.stream
         self._columns = tuple(columns)
         self._begun = False
 
     def rows(self, records: Sequence[Record]) -> None:
         if not self._begun and (records or self._columns):
             self._columns = _columns(self._columns, records)
-            self._csv.writerow(self._columns)
+            self._line(self._columns)
             self._begun = True
-        self._csv.writerows([text(record.get(column)) for column in self._columns] for record in records)
+        for record in records:
+            self._line([text(record.get(column)) for column in self._columns])
 
     def end(self, rest: Record) -> None:
         self.rows(())
+
+    def _line(self, words: Sequence[str]) -> None:
+        line = ",".join(map(_quoted, words))
+        self._stream.write((line or '""' * len(words)) + "\n")  # one empty cell is not an empty line
 
 
 class _TableWriter:
@@ -255,6 +263,10 @@ def _fit(widths: Sequence[int], room: int) -> tuple[int, ...]:
         fitted[widest] -= 1
         over -= 1
     return tuple(fitted)
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"' if _SPECIAL.intersection(word) else word
 
 
 def _json(value: Any, *, indent: bool = False) -> str:

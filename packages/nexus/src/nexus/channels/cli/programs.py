@@ -61,7 +61,8 @@ def _mcp() -> None:
 def _routes(**settings: Any) -> None:
     desk = _desk()
     desk.note(settings)
-    document = desk.run(lambda: _fetch(desk, "/openapi.json"))
+    with desk.loop() as run:
+        document = run(_fetch(desk, "/openapi.json"))
     output.table(desk.screen, list(_listed(document)), ("method", "path", "summary"))
 
 
