@@ -121,7 +121,7 @@ def among(table: sa.Table, fields: Sequence[str], prefix: str = KEY) -> Conditio
     if len(columns) == 1:
         return _member(columns[0], binds)
     casts = [sa.cast(bind, bind.type) for bind in binds]
-    arrays = sa.func.unnest(*casts).table_valued(*fields, name="keys")
+    arrays = sa.func.unnest(*casts).table_valued(*fields, name="keys").render_derived()
     each = [sa.func.json_each(bind).table_valued("key", "value", name=f"keys{at}") for at, bind in enumerate(binds)]
     listed = sa.select(*[one.c.value for one in each]).where(*[each[0].c.key == one.c.key for one in each[1:]])
     return ByDialect(

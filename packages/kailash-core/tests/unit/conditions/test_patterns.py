@@ -70,8 +70,10 @@ def test_a_canonical_pattern_is_its_own_canonical_form(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(a)\\1", "(?=a)", "(?!a)", "(?<=a)b", "(?P<n>a)", "(?i)a", "(a+)+", "(a*)*", "(a|b*)+", "(ab?){2}", "a**", "a{2}{3}",
-     "a++", "*a", "(", ")", "a)", "[", "[]", "[a", "[z-a]", "[[:alpha:]]", "[\\d-z]\\q", "\\b", "\\x41", "\\", "a{", "a{,3}",
+    ["(a)\\1", "(?=a)", "(?!a)", "(?<=a)b", "(?P<n>a)", "(?i)a",
+     "(a+)+", "(a*)*", "(a|b*)+", "(ab?){2}", "a**", "a{2}{3}",
+     "a++", "*a", "(", ")", "a)", "[", "[]", "[a", "[z-a]", "[[:alpha:]]",
+     "[\\d-z]\\q", "\\b", "\\x41", "\\", "a{", "a{,3}",
      "a{3,2}", "a{256}", "a{999}", "^*", "[^\\d\\D]", "(" * 30 + ")" * 30, "a" * 8_001, "((((a{255})b){9})c){9}"],
 )  # fmt: skip
 def test_what_has_no_common_meaning_is_refused(pattern: str) -> None:

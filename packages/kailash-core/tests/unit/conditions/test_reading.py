@@ -203,8 +203,9 @@ def test_equal_shapes_differ_only_in_values() -> None:
 
 def test_shapes_tell_apart_what_needs_another_text() -> None:
     filters: list[dict[str, Any]] = [
-        {"name": None}, {"name": {"$ne": None}}, {"name": "abc"}, {"name": {"$ne": "abc"}}, {"tags": {"$contains": "a"}},
-        {"tags": ["a"]}, {"$or": [{"id": 1}, {"or": 1}]}, {"id": 1, "or": 1}, {"$not": {"id": 1}}, {"id": 1}, {},
+        {"name": None}, {"name": {"$ne": None}}, {"name": "abc"}, {"name": {"$ne": "abc"}}, {"tags": ["a"]},
+        {"tags": {"$contains": "a"}}, {"$or": [{"id": 1}, {"or": 1}]}, {"id": 1, "or": 1}, {"$not": {"id": 1}},
+        {"id": 1}, {},
     ]  # fmt: skip
 
     assert len({parse(each, PRODUCT).shape for each in filters}) == len(filters)
