@@ -18,7 +18,8 @@ from kailash.errors import NodeExecutionError, RunCancelledError, RuntimeExecuti
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, adrive
 from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, new_run_id, quick, workflow_of
-from kailash.runtime.guard import Attempt, OutOfTimeError, Pause, Turn, Wish, guard
+from kailash.runtime.effects import Attempt, OutOfTimeError, Pause, Turn, Wish
+from kailash.runtime.guard import guard
 from kailash.runtime.record import Journal, RunStore, first_record, given_of
 from kailash.runtime.threads import Workers, outcome_of
 from kailash.workflow.plan import Plan, Step
@@ -196,6 +197,8 @@ class _UnderLoop:
         await asyncio.shield(self._close(run, success=success))
 
     async def _close(self, run: Run, *, success: bool) -> None:
+        if run.journal is not None and not success:
+            run.journal.forget()
         try:
             await run.scope.aclose(success=success)
         finally:
@@ -257,7 +260,8 @@ class _Flow:
         except asyncio.CancelledError:
             fault = _own_cancellation(step)
         self.scope.failures.append((step.id, fault))
-        raise self.operation.failed(step, self.state, fault) from fault
+        failed = self.operation.failed(step, self.state, fault)
+        raise failed from failed.__cause__
 
     async def answer(self, wish: Wish) -> Any:
         """Answer the guard of one step."""

@@ -174,7 +174,8 @@ def quick(run: Run, step: Step, state: State, scope: Scope) -> Any:
         return output if step.node.native else run.output(step, output)
     except Exception as error:
         scope.failures.append((step.id, error))
-        raise run.failed(step, state, error) from error
+        failed = run.failed(step, state, error)
+        raise failed from failed.__cause__
 
 
 def workflow_of(given: Any) -> Any:

@@ -6,52 +6,21 @@ A plan: it decides, and asks its runtime to attempt, to pause and to walk. Both 
 from __future__ import annotations
 
 import random
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from kailash.context import Context
 from kailash.errors import DeadlineExceededError, NodeExecutionError, NodeTimeoutError, RunCancelledError
 from kailash.nodes.scope import Scope
-from kailash.plan import Plan as Asking
 from kailash.runtime.base import Run
+from kailash.runtime.effects import OutOfTimeError, StepPlan, attempt, pause, turn
 from kailash.runtime.record import MISSING
 from kailash.workflow.plan import Plan, Step
 from kailash.workflow.state import State
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """Run the step's node once, within *limit* seconds; reply with what it returned.
-
-    Raises: OutOfTimeError.
-    """
-
-    step: Step
-    scope: Scope
-    limit: float | None
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """Wait, unless the run is cancelled meanwhile. Seconds."""
-
-    seconds: float
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """Walk the steps of a cycle once. prefix: of their paths."""
-
-    body: Plan
-    prefix: str
-
-
-class OutOfTimeError(Exception):
-    """An attempt took longer than its limit; never seen outside the runtimes."""
-
-
-Wish: TypeAlias = Attempt | Pause | Turn
-
-
-def guard(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> Asking[Wish, Any]:
+def guard(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> StepPlan[Any]:
     """Run *step* and return its output; nothing for a cycle.
 
     Raises: WorkflowExecutionError.
@@ -63,34 +32,34 @@ def guard(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> Aski
         if step.spec.on_error == "continue" and known.get("failed") is True:
             state.failed.add(step.id)
         return known
-    attempt = 1
+    tries = 1
     while True:
         try:
-            run.tell(step, path, "started", started, attempt)
+            run.tell(step, path, "started", started, tries)
             output = yield from _once(run, step, state, scope.within(_context(run, step, scope), path), prefix)
             break
         except Exception as error:  # noqa: BLE001 - of the author's node, chained in the error of the run
-            delay = _delay(run, step, scope, attempt, error)
+            delay = _delay(run, step, scope, tries, error)
             if delay is None:
-                output = _give_up(run, step, state, scope, path, (started, attempt), error)
+                output = _give_up(run, step, state, scope, path, (started, tries), error)
                 break
-            run.tell(step, path, "retrying", started, attempt, error)
-        yield Pause(delay)
-        attempt += 1
+            run.tell(step, path, "retrying", started, tries, error)
+        yield from pause(delay)
+        tries += 1
     if step.body is None:
-        run.tell(step, path, "finished", started, attempt)
+        run.tell(step, path, "finished", started, tries)
         if run.journal is not None:
             run.journal.note(path, output)
     return output
 
 
-def _once(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> Asking[Wish, Any]:
+def _once(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> StepPlan[Any]:
     run.check(scope.context)
     if step.body is not None:
         yield from _turns(step, step.body, state, prefix)
         return None
     try:
-        output = yield Attempt(step, scope, run.limit(step, scope.context))
+        output = yield from attempt(step, scope, run.limit(step, scope.context))
     except OutOfTimeError:
         run.check(scope.context if step.spec.timeout is None else run.scope.context)
         raise NodeTimeoutError(
@@ -99,15 +68,15 @@ def _once(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> Aski
     return output if step.node.native else run.output(step, output)
 
 
-def _turns(step: Step, body: Plan, state: State, prefix: str) -> Asking[Wish, None]:
+def _turns(step: Step, body: Plan, state: State, prefix: str) -> StepPlan[None]:
     feedback = step.feedback
     assert feedback is not None
     members = [member.id for member in body.flat()]
     state.feedback.pop(feedback.name, None)
-    for turn in range(1, feedback.limit + 1):
+    for number in range(1, feedback.limit + 1):
         for member in members:
             state.outputs.pop(member, None)
-        yield Turn(body, f"{prefix}{feedback.name}#{turn}.")
+        yield from turn(body, f"{prefix}{feedback.name}#{number}.")
         state.feedback[feedback.name] = {
             source: state.outputs[source] for source in feedback.sources if source in state.outputs
         }
@@ -129,11 +98,11 @@ def _context(run: Run, step: Step, scope: Scope) -> Context:
     return msgspec.structs.replace(scope.context, deadline=end if deadline is None else min(deadline, end))
 
 
-def _delay(run: Run, step: Step, scope: Scope, attempt: int, error: Exception) -> float | None:
+def _delay(run: Run, step: Step, scope: Scope, tries: int, error: Exception) -> float | None:
     """Seconds to wait before another attempt; None when there is to be none."""
     if step.spec.retry is None or run.forked or isinstance(error, RunCancelledError):
         return None
-    delay = step.spec.retry.delay_before(attempt + 1, error, random.random())
+    delay = step.spec.retry.delay_before(tries + 1, error, random.random())
     deadline = scope.context.deadline
     if delay is not None and deadline is not None and run.clock.now() + delay >= deadline:
         return None
@@ -145,12 +114,13 @@ def _give_up(
 ) -> Any:
     """The output of a failed step that is let pass. Raises: WorkflowExecutionError for any other."""
     scope.failures.append((path, error))
-    started, attempt = tried
-    run.tell(step, path, "failed", started, attempt, error)
+    started, tries = tried
+    run.tell(step, path, "failed", started, tries, error)
     ended = isinstance(error, RunCancelledError) or (isinstance(error, DeadlineExceededError) and _late(run, scope))
     if step.spec.on_error == "continue" and step.body is None and not run.forked and not ended:
         return run.let_pass(step, state, error)
-    raise run.failed(step, state, error) from error
+    failed = run.failed(step, state, error)
+    raise failed from failed.__cause__
 
 
 def _late(run: Run, scope: Scope) -> bool:

@@ -17,7 +17,8 @@ from kailash.context import ANONYMOUS, Context
 from kailash.nodes.scope import Scope
 from kailash.plan import drive
 from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, new_run_id, quick, workflow_of
-from kailash.runtime.guard import Attempt, Pause, Turn, Wish, guard
+from kailash.runtime.effects import Attempt, Pause, Turn, Wish
+from kailash.runtime.guard import guard
 from kailash.runtime.record import Journal, RunStore, first_record, given_of
 from kailash.runtime.threads import LoopThread, Workers, outcome_of
 from kailash.workflow.plan import Plan, Step
@@ -130,6 +131,8 @@ class _Blocking:
         run = self.operation
         if run.forked:  # what is held belongs to the parent process
             return
+        if run.journal is not None and not success:
+            run.journal.forget()
         try:
             run.scope.close(success=success)
         finally:

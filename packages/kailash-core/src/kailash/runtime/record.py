@@ -56,13 +56,14 @@ class RunStore(Protocol):
 class Journal:
     """One run's part of a store, as the runtimes use it: what is remembered, and what is yet to be written."""
 
-    __slots__ = ("_pending", "_remembered", "run_id", "store")
+    __slots__ = ("_pending", "_remembered", "_uncertain", "run_id", "store")
 
     def __init__(self, store: RunStore, record: RunRecord) -> None:
         self.store = store
         self.run_id = record.run_id
         self._remembered = record.steps
         self._pending: list[tuple[str, bytes]] = []
+        self._uncertain = False  # whether what is pending may yet be rolled back
 
     def recall(self, path: str) -> Any:
         """Return the output that the step gave before, or MISSING."""
@@ -75,10 +76,16 @@ class Journal:
 
     def due(self, scope: Scope) -> Sequence[tuple[str, bytes]]:
         """Return what is to be written now, which is then no longer pending; nothing while *scope* holds something."""
-        if not self._pending or scope.holding:
+        self._uncertain = scope.holding
+        if not self._pending or self._uncertain:
             return ()
         due, self._pending = self._pending, []
         return due
+
+    def forget(self) -> None:
+        """Forget what is pending if it was done under something that is rolled back now."""
+        if self._uncertain:
+            self._pending = []
 
 
 def first_record(workflow: Any, run_id: str, inputs: Any, parameters: Any) -> RunRecord:

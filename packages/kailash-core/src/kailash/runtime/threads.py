@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kailash.errors import NodeExecutionError
-from kailash.runtime.guard import OutOfTimeError
+from kailash.runtime.effects import OutOfTimeError
 
 if TYPE_CHECKING:
     import asyncio

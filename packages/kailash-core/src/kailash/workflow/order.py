@@ -44,8 +44,9 @@ def circle(edges: Edges, stuck: Iterable[int]) -> list[int]:
         seen[step] = len(path)
         path.append(step)
         step = min(each for each in edges[step] if each in among)
-    found = path[seen[step] :]
-    return [*found[::-1], found[-1]]
+    found = path[seen[step] :][::-1]
+    first = found.index(min(found))
+    return [*found[first:], *found[:first], found[first]]
 
 
 def with_effects(edges: Edges, effects: Sequence[Effect], order: Sequence[int]) -> list[set[int]]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from kailash.plan import Plan as Asking
+from kailash import plan as plans
 from kailash.workflow.plan import Plan, Step
 from kailash.workflow.state import State
 
 Finished: TypeAlias = Sequence[tuple[Step, Any]]
 
 
-def walk(plan: Plan, state: State) -> Asking[list[Step], None]:
+def walk(plan: Plan, state: State) -> plans.Plan[list[Step], None]:
     """Walk all steps; their outputs are in ``state.outputs`` afterwards."""
     waits = plan.waits.copy()
     outputs = state.outputs
