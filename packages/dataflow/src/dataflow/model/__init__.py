@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kailash._lazy import exports
+
+if TYPE_CHECKING:
+    from dataflow.model.registry import Model, Models
+    from dataflow.model.spec import FieldSpec, ForeignKey, IndexSpec, ModelOptions, ModelSpec
+
+__all__ = ["FieldSpec", "ForeignKey", "IndexSpec", "Model", "ModelOptions", "ModelSpec", "Models"]
 
 __getattr__, __dir__ = exports(
     __name__,
