@@ -1,17 +1,17 @@
 """Errors of the data layer.
 
-    DataFlowError
-    +-- ModelError            a declaration makes no sense
-    +-- RecordNotFoundError   no record has that id
-    +-- DuplicateError        a unique constraint refused the write
-    +-- ForeignKeyError       a foreign key refused the write
-    +-- ConstraintError       another constraint refused the write
-    +-- UnconfirmedError      an unfiltered bulk change was not confirmed
-    +-- SchemaMismatchError   a table is not what its model says
-    +-- MigrationLockedError  somebody else holds the migration lock
-    +-- RetryableError        a deadlock or a serialization failure: the same call may succeed
-    +-- DatabaseError         the database refused, for a reason that is nobody's input
-        +-- DatabaseUnavailableError   it cannot be reached
+DataFlowError
++-- ModelError            a declaration makes no sense
++-- RecordNotFoundError   no record has that id
++-- DuplicateError        a unique constraint refused the write
++-- ForeignKeyError       a foreign key refused the write
++-- ConstraintError       another constraint refused the write
++-- UnconfirmedError      an unfiltered bulk change was not confirmed
++-- SchemaMismatchError   a table is not what its model says
++-- MigrationLockedError  somebody else holds the migration lock
++-- RetryableError        a deadlock or a serialization failure: the same call may succeed
++-- DatabaseError         the database refused, for a reason that is nobody's input
+    +-- DatabaseUnavailableError   it cannot be reached
 """
 
 from __future__ import annotations
