@@ -138,7 +138,7 @@ def _from_text(text: str) -> Order:
     field, _, direction = text.strip().partition(" ")
     if direction:
         return _directed(field, direction.strip())
-    return Order(field.lstrip("+-") if field[:1] in ("+", "-") else field, field.startswith("-"))
+    return Order(field[1:] if field[:1] in ("+", "-") else field, field.startswith("-"))
 
 
 def _directed(field: Any, direction: Any) -> Order:
