@@ -286,6 +286,12 @@ class Bulks(Shelf):
 
         assert shop.express("create", "Product", {**LAMP, "sku": "L-2"})["id"] > 1
 
+    def test_an_id_of_the_callers_own_is_not_made_again(self, shop: Face) -> None:
+        shop.do("products.create", {**LAMP, "id": 5})
+        shop.do("products.bulk_create", data=[{**LAMP, "sku": "L-8", "id": 8}, {**LAMP, "sku": "L-7", "id": 7}])
+
+        assert shop.express("create", "Product", {**LAMP, "sku": "L-9"})["id"] == 9
+
     def test_one_bad_row_refuses_the_whole_and_is_named(self, shop: Face) -> None:
         with pytest.raises(InvalidInputError) as refused:
             shop.do("products.bulk_create", data=[LAMP, {"sku": "L-2", "name": "x", "price": "dear"}])

@@ -17,6 +17,7 @@ from dataflow.operations import late
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import chosen
 from dataflow.operations.dialect import Dialect
+from dataflow.operations.identity import advanced, reserved
 from dataflow.query import binding
 from kailash.conditions import EVERYTHING
 from kailash.errors import KailashError, Kind
@@ -89,24 +90,16 @@ def _insert(batch: ops.Batch, model: Model, dialect: Dialect, records: list[Row]
     """Insert all rows, or fail; append them to *records* where these are wanted."""
     fields, rows = batch.fields, batch.rows
     if records is not None and "id" not in fields:
-        ids = yield from _reserve(len(rows), model, dialect)
+        ids = yield from reserved(len(rows), model, dialect)
         fields, rows = ("id", *fields), [(id, *row) for id, row in zip(ids, rows, strict=True)]
     count = yield from load(lambda: model.table, fields, rows)
+    if model.spec.autoincrement and "id" in batch.fields:
+        yield from advanced(max([row[batch.fields.index("id")] for row in rows]), model, dialect)
     if records is not None:
         order = [fields.index(field.name) for field in model.spec.fields]
         names = tuple(model.spec.by_name)
         records.extend([dict(zip(names, [row[index] for index in order], strict=True)) for row in rows])
     return count
-
-
-def _reserve(count: int, model: Model, dialect: Dialect) -> DataPlan[Sequence[int]]:
-    """Take *count* ids that nobody else will get: from the sequence, or under SQLite's write lock."""
-    build = late.statement("reserve_ids", model, dialect)
-    rows = yield from query((model, "reserve ids"), build, {"_count": count}, writes=True)
-    if dialect == "postgresql":
-        return [row["id"] for row in rows.items]
-    last = rows.items[0]["id"]
-    return range(last + 1, last + 1 + count)
 
 
 def _insert_new(

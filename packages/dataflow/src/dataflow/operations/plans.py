@@ -19,7 +19,7 @@ def plan(operation: ops.Operation, model: Model, dialect: Dialect) -> DataPlan[A
         case ops.List():
             return list.plan(operation, model)
         case ops.Create():
-            return create.plan(operation, model)
+            return create.plan(operation, model, dialect)
         case ops.Update():
             return update.plan(operation, model)
         case ops.Delete():

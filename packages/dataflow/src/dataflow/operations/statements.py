@@ -112,13 +112,26 @@ def bulk_delete(model: Model, where: Where) -> sa.Executable:
 def reserve_ids(model: Model, dialect: str) -> sa.Executable:
     """Ids that nobody else gets: ``_count`` of the sequence, or the last one given out (SQLite, under its lock)."""
     if dialect == "postgresql":
-        sequence = sa.func.pg_get_serial_sequence(sa.literal(_quoted(model.table.name)), sa.literal("id"))
+        sequence = _sequence(model)
         numbers = sa.func.generate_series(1, sa.bindparam("_count", type_=sa.Integer())).table_valued("n")
         return sa.select(sa.func.nextval(sequence).label("id")).select_from(numbers)
     given = sa.table("sqlite_sequence", sa.column("seq"), sa.column("name"))
     last = sa.select(given.c.seq).where(given.c.name == sa.literal(model.table.name)).scalar_subquery()
     highest = sa.select(sa.func.max(model.table.c.id)).scalar_subquery()
     return sa.select(sa.func.max(sa.func.coalesce(last, 0), sa.func.coalesce(highest, 0)).label("id"))
+
+
+def advance_ids(model: Model) -> sa.Executable:
+    """Move the sequence of the ids to ``_id``, if it is not there yet (PostgreSQL)."""
+    sequence, given = _sequence(model), sa.bindparam(ID, type_=sa.BigInteger())
+    last = sa.func.coalesce(sa.func.pg_sequence_last_value(sa.cast(sequence, postgresql.REGCLASS)), 0)
+    return sa.select(sa.func.setval(sequence, given).label("id")).where(given > last)
+
+
+def _sequence(model: Model) -> sa.Function[str]:
+    """The name of the sequence of the ids; pg_get_serial_sequence reads a quoted identifier."""
+    table = model.table.name.replace('"', '""')
+    return sa.func.pg_get_serial_sequence(sa.literal(f'"{table}"'), sa.literal("id"))
 
 
 # -- PostgreSQL: from a temporary table ----------------------------------------------------------------------
@@ -257,8 +270,3 @@ def _assigned(model: Model, changes: Mapping[str, Assignment]) -> dict[str, Any]
 
 def _bound(model: Model, names: Iterable[str]) -> dict[str, Any]:
     return {name: sa.bindparam(binding.SET + name, type_=model.table.c[name].type) for name in names}
-
-
-def _quoted(name: str) -> str:
-    """The name as pg_get_serial_sequence reads it: an identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'

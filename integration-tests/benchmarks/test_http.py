@@ -1,0 +1,69 @@
+"""REST at 32 connections, over FastAPI, pydantic and asyncpg by hand: requests a second, and processor time each."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+
+import harness
+import programs
+import pytest
+from limits import tables
+
+from dataflow import DataFlow
+
+Record = Callable[[harness.Line], None]
+_numbers = itertools.count(2_000_000)
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def post(path: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+REQUESTS = {"get": get("/api/products/4321"), "list of 20": get("/api/products?category=books&limit=20")}
+
+
+@pytest.mark.parametrize("what", ["get", "list of 20", "create"])
+def test_requests(
+    what: str, postgres_shop: tuple[DataFlow, str], loop: asyncio.Runner, record: Record
+) -> None:
+    db, url = postgres_shop
+    if what == "create":  # the same body again and again: without the unique index, so that each is stored
+        _forget_unique(url)
+    body = json.dumps(tables.product(next(_numbers))).encode()
+    request = REQUESTS.get(what) or post("/api/products", body)
+
+    async def measure(sides: list[tuple[object, int]]) -> list[tuple[harness.Sample, harness.Sample]]:
+        async def once(side: tuple[object, int]) -> harness.Sample:
+            return await programs.load(side[0], side[1], request, 32, 2_560)  # type: ignore[arg-type]
+
+        limit, ours = sides
+        await once(limit)
+        await once(ours)
+        return [(await once(limit), await once(ours)) for _ in range(7)]
+
+    with programs.serving(programs.LIMIT, url) as limit, programs.serving(programs.OURS, url) as ours:
+        samples = loop.run(measure([limit, ours]))
+    name = f"REST {what}, 32 connections"
+    record(harness._line(f"{name} (requests/s)", samples, 1.2, 1.6, True))
+    processor = [(harness.Sample(a.cpu, a.cpu), harness.Sample(b.cpu, b.cpu)) for a, b in samples]
+    record(harness._line(f"{name} (processor time)", processor, 0.8, 0.6, False))
+
+
+def _forget_unique(url: str) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'products' AND indexdef LIKE '%UNIQUE%(sku)'")
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP INDEX "{name}"')
+    connection.close()
