@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from kailash.capability import Catalogue, Provider
 from kailash.errors import ConfigurationError, NotAvailableError
@@ -39,7 +39,7 @@ class Nexus:
     a feature that this version does not have.
     """
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, **keywords: Unpack[options.Keywords]) -> None:
         self.options = options.read(keywords)
         self._exposure = exposure.Exposure(exposure.rules(self.options))
         self._readiness = serve.Readiness(self.catalogue, self.options.ready_timeout)
@@ -172,7 +172,8 @@ class Nexus:
             serve.refuse_inside_loop()
         application = self.asgi
         assert self._front is not None
-        server = serve.Server(application, self._front, self.options)
+        own = self._existing_shell() is not None
+        server = serve.Server(application, self._front, self.options, websockets=own)
         server.bind()
         self._server = server
         try:

@@ -66,10 +66,14 @@ class Exposure:
 def rules(options: Options) -> dict[str, Rule]:
     """Return what *options* show on each channel."""
     return {
-        "rest": _rule(shown=options.generate_endpoints, bulk=options.expose_bulk),
-        "cli": _rule(shown=options.generate_commands, bulk=options.expose_bulk),
-        "mcp": _agents_rule(options),
+        "rest": _rule(shown=options.generate_endpoints, bulk=options.expose_bulk) if options.enable_api else _nothing,
+        "cli": _rule(shown=options.generate_commands, bulk=options.expose_bulk) if options.enable_cli else _nothing,
+        "mcp": _agents_rule(options) if options.enable_mcp else _nothing,
     }
+
+
+def _nothing(capability: Capability) -> bool:
+    return False
 
 
 def _rule(*, shown: bool, bulk: bool) -> Rule:

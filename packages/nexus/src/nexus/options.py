@@ -8,11 +8,12 @@ list, ``{"enabled": False}``) is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
 
 import msgspec
 
+from kailash.capability import Provider
 from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
 
 MEBIBYTE: Final = 1_048_576
@@ -58,6 +59,39 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()  # names besides loopback under which agents may call us (DNS rebinding)
     agents: Agents = Agents()
     max_records: int | None = None  # most records of one call by an agent
+
+
+class Keywords(TypedDict, total=False):
+    """The keywords of `nexus.Nexus`, as a type checker sees them."""
+
+    title: str
+    description: str
+    version: str
+    host: str
+    api_port: int
+    mcp_port: int | None
+    enable_api: bool
+    enable_cli: bool
+    enable_mcp: bool
+    enable_http_transport: bool
+    enable_durability: bool
+    cors_origins: str | Sequence[str] | None
+    max_body: int
+    ready_timeout: float
+    api_prefix: str
+    mcp_tool_budget: int
+    allowed_hosts: Sequence[str]
+    dataflow_integration: Provider | None
+    dataflow_config: Mapping[str, Any] | None
+    auto_discovery: bool
+    channels_synced: bool
+    enable_auth: bool
+    auth_config: Mapping[str, Any] | None
+    enable_monitoring: bool
+    monitoring_config: Mapping[str, Any] | None
+    rate_limit: Any
+    enable_sse_transport: bool
+    enable_discovery: bool
 
 
 KEYWORDS: Final = frozenset(Options.__struct_fields__) - {

@@ -152,6 +152,12 @@ class Front:
         else:
             await self._rest(scope, receive, send)
 
+    def release(self) -> None:
+        """End what agents keep open only to hear of news; a server would wait for it to the end of its grace."""
+        agents = self._agents()
+        if agents is not None and (release := getattr(agents, "release", None)) is not None:
+            release()
+
     def _is_for_agents(self, scope: Scope) -> bool:
         path: str = scope["path"]
         if root := scope.get("root_path"):
@@ -183,11 +189,12 @@ class Front:
 class Server:
     """One application on its ports.
 
-    Raises (from `bind`): PortTakenError.
+    websockets: whether anything in it takes them; loading what speaks them costs start-up time.
     """
 
-    def __init__(self, application: ASGI, front: Front, options: Options) -> None:
+    def __init__(self, application: ASGI, front: Front, options: Options, *, websockets: bool) -> None:
         self._application = application
+        self._websockets = websockets
         self._front = front
         self._options = options
         self._sockets: list[socket.socket] = []
@@ -199,7 +206,10 @@ class Server:
         self.mcp_port = options.mcp_port
 
     def bind(self) -> None:
-        """Take the ports, so that they are ours or the error is the caller's. Port 0 becomes a free one."""
+        """Take the ports, so that they are ours or the error is the caller's. Port 0 becomes a free one.
+
+        Raises: PortTakenError.
+        """
         options = self._options
         self._sockets = [_bound(options.host, options.api_port, "api_port")]
         self.api_port = self._sockets[0].getsockname()[1]
@@ -251,14 +261,18 @@ class Server:
             self._listening.set()
 
     async def _serve(self) -> None:
-        server = self._uvicorn = _make_uvicorn(self._application, self._listening)
+        server = self._uvicorn = _make_uvicorn(
+            self._application, self._listening, self._front.release, websockets=self._websockets
+        )
         with _stopped_by_signals(server):
             await server.serve(sockets=self._sockets)
         if not self._listening.is_set():
             raise ConfigurationError("the application did not start", hint="the log says why")
 
 
-def _make_uvicorn(application: ASGI, listening: threading.Event) -> uvicorn.Server:
+def _make_uvicorn(
+    application: ASGI, listening: threading.Event, release: Callable[[], None], *, websockets: bool
+) -> uvicorn.Server:
     import uvicorn  # 60 ms; only who serves pays for it
 
     class Quiet(uvicorn.Server):
@@ -272,11 +286,16 @@ def _make_uvicorn(application: ASGI, listening: threading.Event) -> uvicorn.Serv
             if self.started:
                 listening.set()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            release()
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         application,
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="auto" if websockets else "none",
         lifespan="on",
         timeout_graceful_shutdown=GRACE,
     )

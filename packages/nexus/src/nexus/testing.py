@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kailash import conditions
 from kailash.capability import Capability, Nature
 from kailash.context import Context
 from kailash.errors import InvalidInputError, KailashError, Kind, Problem
 from kailash.shapes import Field, Shape
+from nexus.call import Call
+
+if TYPE_CHECKING:
+    from nexus.app import Nexus
 
 Row = dict[str, Any]
 Done = Mapping[str, Any]
@@ -258,6 +262,17 @@ class NotesProvider:
     def _matching(self, given: Any) -> list[Row]:
         where = given if not isinstance(given, Mapping | None) else conditions.parse(given or {}, RECORD)
         return [note for note in self.notes.values() if conditions.matches(where, note)]
+
+
+async def ask(app: Nexus, name: str, inputs: Mapping[str, Any] | None = None, *, channel: str = "python") -> Done:
+    """Return what *app* answers to a call, through its whole pipeline.
+
+    name: of the capability, ``"products.list"``. Raises: the error of the outcome.
+    """
+    outcome = await app.answer(Call(channel, name, inputs or {}))
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value
 
 
 def notes_provider(resource: str = "notes") -> NotesProvider:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Unpack
 
 import httpx
 import pytest
@@ -16,11 +17,14 @@ from kailash.errors import ConfigurationError, NotAvailableError
 from nexus import Nexus
 from nexus.call import Call
 from nexus.errors import PortTakenError
+from nexus.options import Keywords
 from nexus.testing import NotesProvider, notes_provider
 
 
-def served(provider: NotesProvider | None = None, **more: object) -> Nexus:
-    return Nexus(api_port=0, mcp_port=None, dataflow_integration=provider or notes_provider(), **more)
+def served(provider: NotesProvider | None = None, **more: Unpack[Keywords]) -> Nexus:
+    keywords = Keywords(api_port=0, mcp_port=None, dataflow_integration=provider or notes_provider())
+    keywords.update(more)
+    return Nexus(**keywords)
 
 
 def test_the_ports_answer_when_start_returns_and_no_more_after_stop() -> None:
@@ -48,7 +52,8 @@ def test_an_application_starts_again_after_a_stop() -> None:
 def test_a_body_of_20_megabytes_is_413_on_a_socket() -> None:
     with served() as app:
         app.start(blocking=False)
-        answer = httpx.post(f"{app.api_url}/api/notes", content=b'{"title": "' + b"a" * 20_000_000 + b'"}')
+        body = b'{"title": "' + b"a" * 20_000_000 + b'"}'
+        answer = httpx.post(f"{app.api_url}/api/notes", content=body, headers={"content-type": "application/json"})
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
@@ -167,28 +172,37 @@ import sys
 from nexus import Nexus
 from nexus.testing import notes_provider
 
-app = Nexus(api_port=0, mcp_port=None, dataflow_integration=notes_provider())
+app = Nexus(api_port=0, enable_mcp=False, dataflow_integration=notes_provider())
 app.start()
 print("ended", flush=True)
 """
 
 
+@pytest.mark.timeout(240)  # seconds; it starts a program, on a machine that may be busy
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_program_ends_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     with subprocess.Popen(
         [sys.executable, str(tmp_path / "program.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as program:
-        assert program.stderr is not None
-        first = program.stderr.readline()
-        url = first.split()[2]
-        with httpx.Client(transport=httpx.HTTPTransport(retries=20)) as client:
-            assert client.get(f"{url}/health/live").status_code == 200
+        try:
+            assert program.stderr is not None
+            url = program.stderr.readline().split()[2]
+            assert httpx.get(f"{url}/health/live", timeout=60).status_code == 200
 
-        program.send_signal(number)
-        output, errors = program.communicate(timeout=30)
+            program.send_signal(number)
+            output, errors = program.communicate(timeout=120)
+        finally:
+            program.kill()
 
     assert (program.returncode, output.strip(), errors) == (0, "ended", "")
+
+
+def test_the_older_address_of_the_class_warns_and_works() -> None:
+    from nexus import core
+
+    with pytest.warns(DeprecationWarning, match=r"nexus\.Nexus"):
+        assert core.Nexus is Nexus
 
 
 def test_making_one_loads_no_server_and_no_framework() -> None:

@@ -34,6 +34,13 @@ def test_each_channel_can_be_left_out() -> None:
     assert [len(made.on(channel)) for channel in ("rest", "cli", "mcp", "python")] == [0, 11, 0, 11]
 
 
+def test_a_channel_that_is_off_has_nothing() -> None:
+    made = exposure.Exposure(exposure.rules(options.read({"enable_api": False, "enable_mcp": False})))
+    made.add(notes_provider())
+
+    assert [len(made.on(channel)) for channel in ("rest", "cli", "mcp", "python")] == [0, 11, 0, 11]
+
+
 def test_bulk_operations_can_be_hidden() -> None:
     made = exposed(expose_bulk_operations=False)
 

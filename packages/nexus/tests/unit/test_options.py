@@ -19,6 +19,12 @@ def test_the_defaults_are_the_ones_of_the_seeds() -> None:
     assert (made.enable_api, made.enable_cli, made.enable_mcp, made.enable_durability) == (True, True, True, True)
 
 
+def test_the_type_checker_sees_every_keyword() -> None:
+    known = {*options.KEYWORDS, *options.NOT_YET, *options.HARMLESS, "dataflow_integration", "dataflow_config"}
+
+    assert options.Keywords.__annotations__.keys() == known
+
+
 def test_an_unknown_keyword_is_a_type_error_with_the_closest_name() -> None:
     with pytest.raises(TypeError, match="did you mean 'api_port'"):
         options.read({"api_prot": 1})
@@ -153,7 +159,7 @@ def test_the_keys_of_this_version_have_their_effect() -> None:
         {"dataflow_config": {"expose_to_agents": {"read_operation": True}}},
         {"dataflow_config": {"max_records_per_operation": -1}},
     ],
-    ids=str,
+    ids=lambda wrong: next(iter(wrong)),
 )
 def test_a_value_that_makes_no_sense_is_a_configuration_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

@@ -24,11 +24,13 @@ from nexus.channels.rest.refusals import ClientGoneError, NoSuchRouteError, NotA
 from nexus.channels.rest.reply import JSON, Reply
 from nexus.channels.rest.request import Request
 from nexus.channels.rest.table import Methods, Table
+from nexus.errors import DeniedError
 from nexus.options import Options
 
 logger = logging.getLogger("nexus")
 
 REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")  # what a client may choose: printable, without a space
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 READABLE: Final = (b"*/*", b"application/json", b"application/*", b"+json")
 
 Report = Callable[[], Mapping[str, Any]]
@@ -132,6 +134,8 @@ class RestChannel:
             method = request.scope["method"]
             if method == "OPTIONS" and method not in methods:
                 return Reply(204, b"", [(b"allow", ", ".join(table.allowed(methods)).encode())])
+            if request.headers.get(b"sec-fetch-site") == b"cross-site" and method not in SAFE:
+                self._check_origin(request.headers.get(b"origin", b"").decode("latin-1"))
             accept = request.headers.get(b"accept")
             if accept is not None and accept != b"*/*":
                 _check_acceptable(accept, request.scope["path"])
@@ -192,6 +196,11 @@ class RestChannel:
         revision = self._catalogue.revision
         self._table = table.build(list(self._catalogue.values()), self._answer)
         self._seen = revision
+
+    def _check_origin(self, origin: str) -> None:
+        """Refuse what a page of another site makes a browser send, unless its origin may call (``cors_origins``)."""
+        if not {origin, "*"} & set(self._options.cors_origins):
+            raise DeniedError("a page of another site may not change anything here", hint="add it to cors_origins")
 
     def _no_such_route(self, path: str) -> NoSuchRouteError:
         name, _, _ = path.removeprefix(self._prefix).partition("/")

@@ -80,6 +80,8 @@ class Request(msgspec.Struct):
         body = await self.body()
         if not body:
             return {}
+        if b"content-type" not in self.headers:  # a page of any site may send that, unasked
+            raise UnsupportedMediaError("the body has no type", hint="send content-type: application/json")
         document = decode_json(body)
         if not isinstance(document, dict):
             raise InvalidInputError(

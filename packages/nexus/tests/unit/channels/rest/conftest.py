@@ -25,6 +25,6 @@ def app(notes: NotesProvider) -> Nexus:
 
 @pytest.fixture
 async def client(app: Nexus) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type] # httpx spells ASGI with dict, not MutableMapping
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
         yield made

@@ -70,6 +70,6 @@ async def test_the_page_asks_nobody_else_for_anything(client: httpx.AsyncClient,
 
 async def test_a_title_cannot_break_out_of_the_page() -> None:
     app = Nexus(title="</title><script>alert(1)</script>")
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert "<script>alert" not in (await client.get("/docs")).text

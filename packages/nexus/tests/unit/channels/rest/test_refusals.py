@@ -13,7 +13,7 @@ from nexus.testing import NotesProvider, notes_provider
 
 
 async def refused(client: httpx.AsyncClient, method: str, path: str, **more: object) -> dict[str, object]:
-    answer = await client.request(method, path, **more)  # type: ignore[arg-type]
+    answer = await client.request(method, path, **more)  # type: ignore[arg-type] # whatever httpx takes
     problem: dict[str, object] = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["status"] == answer.status_code
@@ -83,6 +83,16 @@ async def test_a_compressed_body_is_refused(client: httpx.AsyncClient) -> None:
     problem = await refused(client, "POST", "/api/notes", content=b"x", headers={"content-encoding": "gzip"})
 
     assert problem["status"] == 415
+
+
+async def test_a_page_of_another_site_cannot_change_anything(client: httpx.AsyncClient, notes: NotesProvider) -> None:
+    page = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
+
+    problem = await refused(client, "POST", "/api/notes", json={"title": "a"}, headers=page)
+    untyped = await refused(client, "POST", "/api/notes", content=b'{"title": "a"}')
+
+    assert (problem["status"], untyped["status"], notes.notes) == (403, 415, {})
+    assert (await client.get("/api/notes", headers=page)).status_code == 200
 
 
 async def test_every_bad_field_is_reported(client: httpx.AsyncClient) -> None:
@@ -176,7 +186,7 @@ async def test_a_fault_inside_is_500_without_its_details(
 ) -> None:
     provider = _Breaking()
     app = Nexus(dataflow_integration=provider)
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/api/notes", headers={"x-request-id": "r-1"})
 
@@ -189,7 +199,7 @@ async def test_a_fault_inside_is_500_without_its_details(
 class _Breaking(NotesProvider):
     def __init__(self) -> None:
         super().__init__()
-        self._matching = self._break  # type: ignore[assignment,method-assign]
+        self._matching = self._break  # type: ignore[method-assign]
 
     def _break(self, given: object) -> list[dict[str, object]]:
         raise RuntimeError("secret")
@@ -213,7 +223,7 @@ async def test_an_id_of_text_may_have_any_character() -> None:
     provider = notes_provider()
     app = Nexus(dataflow_integration=provider)
     seen: list[str] = []
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for key in ("a%2Fb", "caf%C3%A9", "count%2F"):
             answer = await client.get(f"/api/notes/{key}")

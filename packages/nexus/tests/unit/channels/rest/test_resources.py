@@ -146,7 +146,7 @@ async def test_options_lists_the_methods_of_a_path(client: httpx.AsyncClient) ->
 
 async def test_a_resource_of_two_words_has_both_spellings() -> None:
     app = Nexus(dataflow_integration=notes_provider("order_items"))
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         made = await client.post("/api/order-items", json={"title": "a"})
 
@@ -156,7 +156,7 @@ async def test_a_resource_of_two_words_has_both_spellings() -> None:
 
 async def test_the_prefix_of_the_api_is_an_option() -> None:
     app = Nexus(dataflow_config={"integration": notes_provider(), "api_prefix": "/api/v1"})
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/api/v1/notes")).status_code == 200
         assert (await client.get("/api/notes")).status_code == 404
@@ -171,7 +171,7 @@ async def test_models_may_appear_after_the_first_request(app: Nexus, client: htt
 
 
 async def test_the_application_may_be_mounted_below_a_path(app: Nexus) -> None:
-    transport = httpx.ASGITransport(app.asgi, root_path="/inner")  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi, root_path="/inner")
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         made = await client.post("/inner/api/notes", json={"title": "a"})
 

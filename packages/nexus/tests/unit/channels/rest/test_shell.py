@@ -105,14 +105,14 @@ async def test_middleware_stands_around_everything(app: Nexus) -> None:
             await self.inner(scope, receive, stamped)
 
     app.add_middleware(Stamp, word=b"yes")
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/api/notes")).headers["x-stamp"] == "yes"
 
 
 async def test_cors_is_answered_for_the_given_origins() -> None:
     app = Nexus(cors_origins=["https://app.example.com"])
-    transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         friend = await client.get("/health/live", headers={"origin": "https://app.example.com"})
         stranger = await client.get("/health/live", headers={"origin": "https://evil.example.com"})
