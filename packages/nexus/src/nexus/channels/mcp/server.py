@@ -54,6 +54,12 @@ class McpChannel:
         else:
             await door.answer(scope, admitted, send)
 
+    def release(self) -> None:
+        """End the streams that only wait for news, so that a server can stop; calls under way are answered."""
+        opening = self._opening
+        if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
+            opening.result().release()
+
     async def aclose(self) -> None:
         """End every session and open stream. Idempotent."""
         opening, self._opening = self._opening, None

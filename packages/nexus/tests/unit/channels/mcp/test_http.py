@@ -171,13 +171,25 @@ async def test_a_channel_that_was_closed_can_be_opened_again(channel: McpChannel
             assert len((await client.list_tools()).tools) == 11
 
 
-async def test_closing_ends_a_stream_that_is_open(channel: McpChannel, serve: Any, http: httpx.AsyncClient) -> None:
-    """A client of the handshake era keeps a stream open for as long as it lives; a server must be able to stop."""
-    async with serve(channel) as address:
-        wire = Wire(http, address, "legacy")
-        await wire.open()
-        async with http.stream("GET", wire.url, headers={**wire.headers, "accept": "text/event-stream"}) as stream:
-            assert stream.status_code == 200
+@pytest.mark.parametrize("end", ["release", "close"])
+async def test_a_stream_that_waits_for_news_ends_when_the_server_stops(
+    channel: McpChannel, address: str, http: httpx.AsyncClient, end: str
+) -> None:
+    """A client of the handshake era keeps a stream open for as long as it lives."""
+    wire = Wire(http, address, "legacy")
+    await wire.open()
+    async with http.stream("GET", wire.url, headers={**wire.headers, "accept": "text/event-stream"}) as stream:
+        assert stream.status_code == 200
+        if end == "release":
+            channel.release()
+        else:
             await channel.aclose()
-            async for _ in stream.aiter_bytes():
-                pass
+        async for _ in stream.aiter_bytes():
+            pass
+
+
+async def test_calls_are_answered_after_the_streams_were_released(wire: Wire, channel: McpChannel) -> None:
+    channel.release()
+    answer = await wire.call("database_notes_count", "{}")
+
+    assert answer["result"]["structuredContent"] == {"count": 0}
