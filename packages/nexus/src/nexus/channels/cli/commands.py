@@ -155,12 +155,17 @@ def read_inputs(
 def perform(desk: Desk, request: Request) -> None:
     """Do what was asked, or say what it would do, and write the values that come of it."""
     with desk.loop() as run:
-        if request.dry:
-            return run(_rehearse(desk, request))
-        if request.capability.nature is Nature.DESTROY:
-            request.capability.inputs.accept(request.inputs)
-            desk.confirm(run(_deed(desk, request)))
-        return run(_carry_out(desk, request))
+        try:
+            if request.dry:
+                return run(_rehearse(desk, request))
+            if request.capability.nature is Nature.DESTROY:
+                request.capability.inputs.accept(request.inputs)
+                desk.confirm(run(_deed(desk, request)))
+            return run(_carry_out(desk, request))
+        except KailashError as error:
+            if error.kind is Kind.UNCONFIRMED and request.verb.whole and "confirmed" not in request.inputs:
+                error.hint = "say which records with a filter, or pass --all and --yes"  # in this channel's own words
+            raise
 
 
 async def _carry_out(desk: Desk, request: Request) -> None:

@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Run(Protocol):
     """Runs a coroutine to its end."""
 
-    def __call__(self, work: Coroutine[Any, Any, T]) -> T:
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
         """Return what *work* gives."""
 
 

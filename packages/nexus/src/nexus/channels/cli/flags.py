@@ -1,8 +1,8 @@
 """The flags of one capability, and the values that their words stand for.
 
 Rule 1: flags are made from ``capability.inputs.schema()`` and ``capability.record``, never from a model.
-Rule 2: what the command itself takes keeps its name. A field of that name is ``--field-<name>``, and is always
-        reachable through ``--set`` and ``--where`` as well.
+Rule 2: what a command itself takes keeps its name. A field of such a name is ``--field-<name>`` in every command,
+        and always reachable through ``--set`` and ``--where`` as well.
 Rule 3: every word that cannot be read is reported, not the first alone.
 """
 
@@ -18,6 +18,24 @@ from kailash import conditions, shapes
 from kailash.capability import Capability
 from kailash.errors import InvalidInputError
 from nexus.channels.cli import verbs
+
+# What some command keeps for itself: these words mean the same in all of them.
+SETTINGS = ("--help", "--output", "--quiet", "--verbose", "--no-color", "--yes", "--dry-run", "--all")
+PARTS = (
+    "--filter",
+    "--where",
+    "--set",
+    "--file",
+    "--format",
+    "--match",
+    "--create",
+    "--update",
+    "--conflict-on",
+    "--ids",
+)
+PAGING = ("--sort", "--order-by", "--limit", "--offset", "--cursor", "--fields", "--count", "--include")
+BULK = ("--ids", "--atomic", "--returning", "--on-conflict", "--conflict-resolution")
+CONTESTED = frozenset((*SETTINGS, *PARTS, *PAGING, *BULK))
 
 
 class Use(enum.Enum):
@@ -42,17 +60,18 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
 def flags(capability: Capability, verb: verbs.Verb, reserved: Iterable[str]) -> tuple[Flag, ...]:
     """Return the flags of *capability*, in the order help shows them.
 
-    reserved: the spellings (``--filter``) that the command keeps for itself. A flag that finds its own spelling
-    and its ``--field-`` spelling taken is left out.
+    reserved: the spellings (``--filter``) that the command keeps for itself. A field whose spelling is contested has
+    ``--field-`` before it, and its own spelling too where that is free; one that finds both taken is left out.
     """
     taken = set(reserved)
     chosen: list[Flag] = []
     for flag in _wanted(capability, verb):
-        for spelled in (flag.spelled, "--field-" + flag.spelled.removeprefix("--")):
-            if spelled not in taken:
+        prefixed = "--field-" + flag.spelled.removeprefix("--")
+        contested = flag.use is not Use.INPUT and (flag.spelled in taken or flag.spelled in CONTESTED)
+        for spelled, hidden in ((flag.spelled, flag.hidden or contested), (prefixed, flag.hidden or not contested)):
+            if spelled not in taken and (contested or spelled == flag.spelled):
                 taken.add(spelled)
-                chosen.append(msgspec.structs.replace(flag, spelled=spelled))
-                break
+                chosen.append(msgspec.structs.replace(flag, spelled=spelled, hidden=hidden))
     return tuple(chosen)
 
 

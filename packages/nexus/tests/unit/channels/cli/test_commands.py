@@ -198,6 +198,7 @@ def test_bulk_delete_by_filter_and_by_ids(run: Run, provider: NotesProvider) -> 
 def test_bulk_delete_of_everything_needs_to_be_said(run: Run, provider: NotesProvider) -> None:
     refused = run("notes bulk-delete --yes -o json")
 
+    assert "--all" in refused.problem["hint"]
     assert (refused.code, refused.problem["code"], len(provider.notes)) == (6, "unconfirmed", 3)
     assert run("notes bulk-delete --all --yes").value["deleted"] == 3
 
@@ -378,10 +379,25 @@ def awkward(monkeypatch: pytest.MonkeyPatch) -> tuple[Nexus, NotesProvider]:
 
 def test_a_field_named_like_an_option_can_be_written(run: Run, awkward: tuple[Nexus, NotesProvider]) -> None:
     application, provider = awkward
-    words = "--limit a --sort b --file c --field-output d --field-set e --all f --field-help g"
+    words = "--limit a --field-sort b --file c --field-output d --field-set e --all f --field-help g"
 
     assert run(f"awkwards create {words}", on=application).code == 0
     assert list(provider.notes[1].values())[1:] == ["a", "b", "c", "d", "e", "f", "g"]
+
+
+def test_a_field_named_like_an_option_has_one_name_in_every_command(
+    run: Run, awkward: tuple[Nexus, NotesProvider]
+) -> None:
+    application, _ = awkward
+    run("awkwards create --field-limit 5", on=application)
+
+    for words in (
+        "list --field-limit 5 --limit 1 -o ndjson",
+        "count --field-limit 5",
+        "update 1 --field-limit 5 --dry-run",
+    ):
+        assert run(f"awkwards {words}", on=application).code == 0
+    assert "--field-limit" in run("awkwards update --help", on=application).out
 
 
 def test_a_field_named_like_an_option_can_be_filtered_by(run: Run, awkward: tuple[Nexus, NotesProvider]) -> None:
