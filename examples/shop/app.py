@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from dataflow import DataFlow, ForeignKey
 from msgspec import Meta
+
+from dataflow import DataFlow, ForeignKey
 from nexus import Nexus
 
 HERE = Path(__file__).resolve().parent

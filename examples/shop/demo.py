@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE))
 
 
 def main(arguments: list[str]) -> int:
+    """Load the shop and serve it, or check it; return the exit code."""
     checking = "--check" in arguments
     fresh()
     api, mcp = port(8000), port(3001)
@@ -115,7 +116,10 @@ def request(base: str, method: str, path: str, body: object) -> bool:
     """Make one HTTP request and show it; return whether it was answered as expected."""
     print(f"\n$ {curl(base, method, path, body)}")
     sent = urllib.request.Request(
-        base + path, None if body is None else json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
+        base + path,
+        None if body is None else json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+        method=method,
     )
     try:
         with urllib.request.urlopen(sent, timeout=30) as answer:
@@ -131,7 +135,11 @@ def command(words: list[str]) -> bool:
     """Run one nexus command and show it; return whether it ended as expected."""
     print(f"\n$ nexus {shell(words)}")
     ended = subprocess.run(
-        [sys.executable, "-m", "nexus", "--app", f"{HERE / 'app.py'}:app", *words], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "nexus", "--app", f"{HERE / 'app.py'}:app", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     print((ended.stdout + ended.stderr).rstrip())
     absent = words[-1] == "999999"
@@ -164,6 +172,7 @@ def curl(base: str, method: str, path: str, body: object) -> str:
 
 
 def shell(words: list[str]) -> str:
+    """Return the words as one types them."""
     return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 

@@ -11,11 +11,17 @@ GOODS = {
     "phones": (["Pixel", "Galaxy", "iPhone", "Xperia", "Nord"], ["", " Pro", " Mini", " Max", " Lite"], (199, 1299)),
     "audio": (["Studio", "Echo", "Nova", "Pulse"], [" Headphones", " Earbuds", " Speaker", " Soundbar"], (29, 499)),
     "kitchen": (["Copper", "Oak", "Steel", "Stone"], [" Pan", " Kettle", " Knife", " Board", " Mill"], (12, 189)),
-    "books": (["A Short History of", "The Joy of", "Learning", "Beyond"], [" Bread", " Stars", " Rust", " Tea"], (8, 45)),
+    "books": (
+        ["A Short History of", "The Joy of", "Learning", "Beyond"],
+        [" Bread", " Stars", " Rust", " Tea"],
+        (8, 45),
+    ),
     "garden": (["Green", "Sunny", "Wild", "Quiet"], [" Spade", " Lamp", " Bench", " Hose", " Planter"], (9, 349)),
     "sport": (["Trail", "Summit", "River", "Wind"], [" Shoes", " Jacket", " Tent", " Bottle", " Gloves"], (11, 399)),
 }
-FIRST = "Ada Alan Amira Ben Chen Chiara Dmitri Elif Emma Femi Grace Hana Ivan Jun Kofi Lena Mateo Nia Omar Priya".split()
+FIRST = (
+    "Ada Alan Amira Ben Chen Chiara Dmitri Elif Emma Femi Grace Hana Ivan Jun Kofi Lena Mateo Nia Omar Priya".split()
+)
 LAST = "Okafor Lindqvist Moreau Tanaka Novak Silva Haddad Kowalski Nguyen Rossi Weber Demir Larsen Costa Ito".split()
 
 

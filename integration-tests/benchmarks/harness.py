@@ -85,9 +85,7 @@ async def acompare(
     return _line(what, samples, reach, aim, tasks > 1)
 
 
-def _line(
-    what: str, samples: list[tuple[Sample, Sample]], reach: float, aim: float | None, throughput: bool
-) -> Line:
+def _line(what: str, samples: list[tuple[Sample, Sample]], reach: float, aim: float | None, throughput: bool) -> Line:
     limits, ours = [limit for limit, _ in samples], [mine for _, mine in samples]
     return Line(
         what,

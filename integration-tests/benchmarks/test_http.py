@@ -31,10 +31,8 @@ REQUESTS = {"get": get("/api/products/4321"), "list of 20": get("/api/products?c
 
 
 @pytest.mark.parametrize("what", ["get", "list of 20", "create"])
-def test_requests(
-    what: str, postgres_shop: tuple[DataFlow, str], loop: asyncio.Runner, record: Record
-) -> None:
-    db, url = postgres_shop
+def test_requests(what: str, postgres_shop: tuple[DataFlow, str], loop: asyncio.Runner, record: Record) -> None:
+    _, url = postgres_shop
     if what == "create":  # the same body again and again: without the unique index, so that each is stored
         _forget_unique(url)
     body = json.dumps(tables.product(next(_numbers))).encode()
@@ -63,7 +61,9 @@ def _forget_unique(url: str) -> None:
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'products' AND indexdef LIKE '%UNIQUE%(sku)'")
+        cursor.execute(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'products' AND indexdef LIKE '%UNIQUE%(sku)'"
+        )
         for (name,) in cursor.fetchall():
             cursor.execute(f'DROP INDEX "{name}"')
     connection.close()

@@ -19,7 +19,8 @@ COUNT = "SELECT count(*) FROM products WHERE category = $1"
 UPSERT = (
     "INSERT INTO products (sku, name, category, price, stock, active, created_at, updated_at)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (sku) DO UPDATE"
-    " SET name = $2, category = $3, price = $4, stock = $5, active = $6, updated_at = $7 RETURNING *, xmax = 0 AS created"
+    " SET name = $2, category = $3, price = $4, stock = $5, active = $6, updated_at = $7"
+    " RETURNING *, xmax = 0 AS created"
 )
 Row = dict[str, Any]
 
@@ -88,7 +89,8 @@ async def bulk_upsert(pool: asyncpg.Pool, rows: list[Row]) -> tuple[int, int]:
         changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in ("sku", "created_at"))
         row = await connection.fetchrow(
             f"WITH stored AS (INSERT INTO products ({names}) SELECT {names} FROM incoming ON CONFLICT (sku)"
-            f" DO UPDATE SET {changed} RETURNING xmax = 0 AS new) SELECT count(*), count(*) FILTER (WHERE new) FROM stored"
+            f" DO UPDATE SET {changed} RETURNING xmax = 0 AS new)"
+            " SELECT count(*), count(*) FILTER (WHERE new) FROM stored"
         )
     return row[0], row[1]
 

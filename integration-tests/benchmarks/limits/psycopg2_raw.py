@@ -17,7 +17,8 @@ COUNT = "SELECT count(*) FROM products WHERE category = %s"
 UPSERT = (
     CREATE.removesuffix("RETURNING *")
     + "ON CONFLICT (sku) DO UPDATE SET name = excluded.name, category = excluded.category, price = excluded.price,"
-    " stock = excluded.stock, active = excluded.active, updated_at = excluded.updated_at RETURNING *, xmax = 0 AS created"
+    " stock = excluded.stock, active = excluded.active, updated_at = excluded.updated_at"
+    " RETURNING *, xmax = 0 AS created"
 )
 Row = dict[str, Any]
 

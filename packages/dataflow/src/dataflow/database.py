@@ -23,7 +23,6 @@ from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
 from dataflow.perform import perform
 from dataflow.schema.migrate import SyncDDLExecutor
-
 from kailash.capability import Capability
 from kailash.context import ANONYMOUS, Context
 from kailash.errors import KailashError
@@ -190,7 +189,9 @@ class DataFlow:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:

@@ -30,9 +30,9 @@ class Shelf:
             stock: int = 0
             active: bool = True
             note: str | None = None
-            tags: list[str] = []  # noqa: RUF012 - a model's default, copied for each record
+            tags: list[str] = []
 
-            __indexes__ = [{"fields": ["sku"], "unique": True}]  # noqa: RUF012
+            __indexes__ = [{"fields": ["sku"], "unique": True}]
 
         face = Face(db, blocking=request.param == "blocking")
         yield face
@@ -102,7 +102,16 @@ class CreateAndRead(Shelf):
         }  # fmt: skip
 
     @pytest.mark.parametrize(
-        "text", ["'; DROP TABLE products; --", "$txn.id", "{{name}}", "${name}", "100% _x_ \\", "Robert\u2019); \U0001f600", " "]
+        "text",
+        [
+            "'; DROP TABLE products; --",
+            "$txn.id",
+            "{{name}}",
+            "${name}",
+            "100% _x_ \\",
+            "Robert\u2019); \U0001f600",
+            " ",
+        ],
     )
     def test_text_comes_back_as_it_was_given(self, shop: Face, text: str) -> None:
         record = shop.do("products.create", {**LAMP, "name": text, "note": text})
@@ -256,7 +265,9 @@ class Upserts(Shelf):
 
     def test_an_upsert_may_count(self, shop: Face) -> None:
         for expected in (1, 2, 3):
-            record = shop.express("upsert_advanced", "Product", {"sku": "L-1"}, {**LAMP, "stock": 1}, {"stock": {"$inc": 1}})
+            record = shop.express(
+                "upsert_advanced", "Product", {"sku": "L-1"}, {**LAMP, "stock": 1}, {"stock": {"$inc": 1}}
+            )
 
             assert record["stock"] == expected
 
@@ -395,5 +406,3 @@ class Bulks(Shelf):
         assert stocked.do("products.bulk_upsert", data=[], conflict_on=["sku"])["upserted"] == 0
         assert stocked.do("products.bulk_update", data=[])["updated"] == 0
         assert stocked.do("products.bulk_delete", ids=[])["deleted"] == 0
-
-

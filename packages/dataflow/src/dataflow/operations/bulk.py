@@ -7,9 +7,6 @@ create says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from dataflow.effects import DataPlan, Row, atomically, load, query, repeat
 from dataflow.errors import DuplicateError
 from dataflow.model.registry import Model
@@ -19,7 +16,6 @@ from dataflow.operations.chosen import chosen
 from dataflow.operations.dialect import Dialect
 from dataflow.operations.identity import advanced, reserved
 from dataflow.query import binding
-from kailash.conditions import EVERYTHING
 from kailash.errors import KailashError, Kind
 
 REFUSALS = (Kind.CONFLICT, Kind.INVALID)  # what one row can be refused for while the next one is fine
@@ -127,18 +123,25 @@ def _insert_new_returning(
     records: list[Row] | None,
 ) -> DataPlan[int]:
     fields = batch.fields
-    if dialect == "postgresql":
-        incoming = yield from _arrive(batch, model, position)
-        shape = (model, "insert new from", fields, match, incoming, records is not None)
-        build = late.statement("insert_new_from", model, fields, match, incoming, records is not None)
-        rows = yield from query(shape, build, {}, writes=True)
-        if records is not None:
-            records.extend(rows.items)
-        return rows.touched
+    if dialect == "sqlite":
+        return (yield from _insert_new_each(batch, match, model, records))
+    incoming = yield from _arrive(batch, model, position)
+    shape = (model, "insert new from", fields, match, incoming, records is not None)
+    build = late.statement("insert_new_from", model, fields, match, incoming, returning=records is not None)
+    rows = yield from query(shape, build, {}, writes=True)
+    if records is not None:
+        records.extend(rows.items)
+    return rows.touched
+
+
+def _insert_new_each(
+    batch: ops.Batch, match: tuple[str, ...], model: Model, records: list[Row] | None
+) -> DataPlan[int]:
     inserted = 0
-    shape, build = (model, "insert new one", fields, match), late.statement("insert_new_one", model, fields, match)
+    shape = (model, "insert new one", batch.fields, match)
+    build = late.statement("insert_new_one", model, batch.fields, match)
     for row in batch.rows:
-        stored = yield from query(shape, build, dict(zip(fields, row, strict=True)), writes=True)
+        stored = yield from query(shape, build, dict(zip(batch.fields, row, strict=True)), writes=True)
         inserted += len(stored.items)
         if records is not None:
             records.extend(stored.items)
@@ -210,9 +213,7 @@ def _update_each(operation: ops.BulkUpdate, batch: ops.Batch, model: Model) -> D
 # -- merging -------------------------------------------------------------------------------------------------
 
 
-def _merge(
-    operation: ops.BulkUpsert, batch: ops.Batch, model: Model, dialect: Dialect, position: int
-) -> DataPlan[int]:
+def _merge(operation: ops.BulkUpsert, batch: ops.Batch, model: Model, dialect: Dialect, position: int) -> DataPlan[int]:
     """Insert or change every row; return how many are new."""
     if dialect == "postgresql":
         return (yield from _merge_from(operation, batch, model, position))
@@ -223,9 +224,7 @@ def _merge_from(operation: ops.BulkUpsert, batch: ops.Batch, model: Model, posit
     incoming = yield from _arrive(batch, model, position)
     changed = _changed(operation, batch)
     shape = (model, "merge from", batch.fields, changed, operation.match, incoming, operation.where.shape)
-    build = late.statement(
-        "merge_from", model, batch.fields, changed, operation.match, incoming, operation.where
-    )
+    build = late.statement("merge_from", model, batch.fields, changed, operation.match, incoming, operation.where)
     rows = yield from query(shape, build, binding.parameters(operation.where), writes=True)
     found = rows.items[0]
     if found["stored"] < len(batch.rows):
@@ -235,9 +234,9 @@ def _merge_from(operation: ops.BulkUpsert, batch: ops.Batch, model: Model, posit
 
 def _merge_each(operation: ops.BulkUpsert, batch: ops.Batch, model: Model) -> DataPlan[int]:
     keys = [[row[batch.fields.index(name)] for row in batch.rows] for name in operation.match]
-    shape = (model, "existing", operation.match)
     values = {f"_key{at}": column for at, column in enumerate(keys)}
-    existing = yield from query(shape, late.statement("existing", model, operation.match), values)
+    build = late.statement("existing", model, operation.match)
+    existing = yield from query((model, "existing", operation.match), build, values)
     changed = _changed(operation, batch)
     operands = binding.parameters(operation.where)
     extra = tuple(operands.values())

@@ -16,7 +16,7 @@ def plan(operation: ops.Delete, model: Model) -> DataPlan[list[Any]]:
     shape, values = chosen(operation.id, operation.where)
     rows = yield from query(
         (model, "delete", shape),
-        late.statement("delete", model, operation.id is not None, operation.where),
+        late.statement("delete", model, operation.where, by_id=operation.id is not None),
         values,
         writes=True,
     )

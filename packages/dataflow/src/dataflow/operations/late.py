@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable
 
 
-def statement(name: str, *arguments: Any) -> Callable[[], Executable]:
+def statement(name: str, *arguments: Any, **switches: bool) -> Callable[[], Executable]:
     """Return a function that builds the statement *name* of `dataflow.operations.statements`."""
-    return partial(_build, name, arguments)
+    return partial(_build, name, arguments, switches)
 
 
-def _build(name: str, arguments: tuple[Any, ...]) -> Executable:
-    built: Executable = getattr(import_module("dataflow.operations.statements"), name)(*arguments)
+def _build(name: str, arguments: tuple[Any, ...], switches: dict[str, bool]) -> Executable:
+    built: Executable = getattr(import_module("dataflow.operations.statements"), name)(*arguments, **switches)
     return built

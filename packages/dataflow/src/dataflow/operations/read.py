@@ -14,7 +14,7 @@ def plan(operation: ops.Read, model: Model) -> DataPlan[Row | None]:
     shape, values = chosen(operation.id, operation.where)
     rows = yield from query(
         (model, "read", operation.fields, shape),
-        late.statement("read", model, operation.fields, operation.id is not None, operation.where),
+        late.statement("read", model, operation.fields, operation.where, by_id=operation.id is not None),
         values,
     )
     return rows.items[0] if rows.items else None

@@ -23,7 +23,7 @@ def result(asked: Asked, outcome: Any) -> Result:
     operation = asked.operation
     match operation:
         case ops.Create():
-            return outcome
+            return {**outcome}
         case ops.Read():
             return _read(asked, operation, outcome)
         case ops.Update():

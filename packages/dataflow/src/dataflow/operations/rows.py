@@ -83,7 +83,7 @@ def _alike(spec: ModelSpec, rows: Sequence[Any]) -> Iterable[tuple[Rows, Sequenc
     if not rows:
         return
     first = rows[0].keys()
-    if all([row.keys() == first for row in rows]):
+    if all(row.keys() == first for row in rows):
         yield rows, range(len(rows))
         return
     groups: dict[frozenset[str], list[int]] = {}
@@ -144,7 +144,7 @@ def _plainly_good(field: FieldSpec, shape: Shape, values: list[Any]) -> bool:
 
 PLAIN: Final[Mapping[Any, Callable[[list[Any]], bool]]] = {
     bool: lambda values: True,
-    int: lambda values: LOW <= min(values) and max(values) <= HIGH,
+    int: lambda values: min(values) >= LOW and max(values) <= HIGH,
     float: lambda values: abs(sum(values)) < float("inf"),  # not-a-number and infinity survive a sum
     str: lambda values: _plain_text("".join(values)),
 }

@@ -54,7 +54,7 @@ def _changes(spec: ModelSpec) -> Schema:
 
 def _record(spec: ModelSpec, **also: Schema) -> Schema:
     schema = spec.record.schema()
-    return _of({**schema["properties"], **also}, *[name for name in spec.by_name])
+    return _of({**schema["properties"], **also}, *spec.by_name)
 
 
 def _update(spec: ModelSpec) -> Schema:
@@ -65,7 +65,10 @@ def _list(spec: ModelSpec) -> Schema:
     return _of(
         {
             "filter": FILTER,
-            "sort": {"type": "string", "description": "Fields, separated by commas; a minus sorts descending: -price,name"},
+            "sort": {
+                "type": "string",
+                "description": "Fields, separated by commas; a minus sorts descending: -price,name",
+            },
             "limit": {**INTEGER, "minimum": 0, "description": "Records of a page."},
             "offset": {**INTEGER, "minimum": 0},
             "cursor": {"type": "string", "description": "next_cursor of the page before."},

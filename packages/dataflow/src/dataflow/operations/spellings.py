@@ -40,14 +40,19 @@ def read(spec: ModelSpec, given: Given) -> Asked:
     """``id`` or ``record_id``, or ``filter``; ``fields``; ``raise_on_not_found``."""
     _only(spec, "read", given, ("id", "record_id", "filter", "conditions", "fields", "include", "raise_on_not_found"))
     id, where = _which(spec, "read", given)
-    return Asked(ops.Read(spec.name, id, where, _fields(spec, given)), _flag(spec, given, "raise_on_not_found", True))
+    return Asked(
+        ops.Read(spec.name, id, where, _fields(spec, given)), _flag(spec, given, "raise_on_not_found", default=True)
+    )
 
 
 def update(spec: ModelSpec, given: Given) -> Asked:
     """``id`` and fields, flat or as ``fields``; or ``filter`` and ``fields``; or ``conditions`` and ``updates``."""
     given = dict(given)
-    given.pop("raise_on_not_found", None) if "raise_on_not_found" not in spec.by_name else None
-    choice = {name: given.pop(name) for name in ("id", "record_id", "filter", "conditions") if _is_ours(spec, given, name)}
+    if _is_ours(spec, given, "raise_on_not_found"):
+        del given["raise_on_not_found"]
+    choice = {
+        name: given.pop(name) for name in ("id", "record_id", "filter", "conditions") if _is_ours(spec, given, name)
+    }
     nested = [name for name in ("fields", "updates", "update") if _is_ours(spec, given, name)]
     changes = given.pop(nested[0]) if nested else given
     if nested and given:
@@ -60,7 +65,7 @@ def delete(spec: ModelSpec, given: Given) -> Asked:
     """``id`` or ``record_id``, or ``filter``."""
     _only(spec, "delete", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
     id, where = _which(spec, "delete", given)
-    return Asked(ops.Delete(spec.name, id, where), _flag(spec, given, "raise_on_not_found", True))
+    return Asked(ops.Delete(spec.name, id, where), _flag(spec, given, "raise_on_not_found", default=True))
 
 
 def list(spec: ModelSpec, given: Given) -> Asked:
@@ -102,9 +107,9 @@ def upsert(spec: ModelSpec, given: Given) -> Asked:
 def bulk_create(spec: ModelSpec, given: Given) -> Asked:
     """``data`` or ``records``; ``on_conflict``; ``atomic``; ``returning``."""
     _only(spec, "bulk_create", given, ("data", "records", "on_conflict", "atomic", "returning", "return_ids"))
-    atomic = _flag(spec, given, "atomic", True)
+    atomic = _flag(spec, given, "atomic", default=True)
     batches, refused = reading.to_store(spec, _rows(spec, given), partial_failure=not atomic)
-    returning = _flag(spec, given, "returning", False) or _flag(spec, given, "return_ids", False)
+    returning = _flag(spec, given, "returning", default=False) or _flag(spec, given, "return_ids", default=False)
     on_conflict = _choice(spec, given, "on_conflict", ("error", "skip"))
     return Asked(ops.BulkCreate(spec.name, batches, on_conflict, atomic, returning, refused))
 
@@ -247,7 +252,7 @@ def _not_managed(spec: ModelSpec, given: Given) -> None:
         raise InvalidInputError(f"{spec.name}: {problems[0].message}", problems=problems)
 
 
-def _flag(spec: ModelSpec, given: Given, name: str, default: bool) -> bool:
+def _flag(spec: ModelSpec, given: Given, name: str, *, default: bool) -> bool:
     value = given.get(name, default)
     if value is True or value is False:
         return value

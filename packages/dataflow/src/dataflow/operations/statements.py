@@ -27,20 +27,20 @@ def insert(model: Model, names: tuple[str, ...]) -> sa.Executable:
     return sa.insert(model.table).values(_blank(names)).returning(*model.table.c)
 
 
-def read(model: Model, fields: tuple[str, ...], by_id: bool, where: Where) -> sa.Executable:
+def read(model: Model, fields: tuple[str, ...], where: Where, *, by_id: bool) -> sa.Executable:
     """SELECT at most one record."""
-    statement = sa.select(*_columns(model, fields)).where(*_chosen(model, by_id, where))
+    statement = sa.select(*_columns(model, fields)).where(*_chosen(model, where, by_id=by_id))
     return statement if by_id else statement.order_by(model.table.c.id).limit(1)
 
 
-def update(model: Model, changes: Mapping[str, Assignment], by_id: bool, where: Where) -> sa.Executable:
+def update(model: Model, changes: Mapping[str, Assignment], where: Where, *, by_id: bool) -> sa.Executable:
     """UPDATE what is chosen; it comes back whole."""
-    return _update(model, changes).where(*_chosen(model, by_id, where)).returning(*model.table.c)
+    return _update(model, changes).where(*_chosen(model, where, by_id=by_id)).returning(*model.table.c)
 
 
-def delete(model: Model, by_id: bool, where: Where) -> sa.Executable:
+def delete(model: Model, where: Where, *, by_id: bool) -> sa.Executable:
     """DELETE what is chosen; the ids come back."""
-    return sa.delete(model.table).where(*_chosen(model, by_id, where)).returning(model.table.c.id)
+    return sa.delete(model.table).where(*_chosen(model, where, by_id=by_id)).returning(model.table.c.id)
 
 
 def upsert(
@@ -93,9 +93,9 @@ def page(
 
 
 def count(model: Model, where: Where) -> sa.Executable:
-    """SELECT count(*)."""
-    return sa.select(sa.func.count().label("count")).select_from(model.table).where(
-        render.condition(model.table, where)
+    """Count all that is found."""
+    return (
+        sa.select(sa.func.count().label("count")).select_from(model.table).where(render.condition(model.table, where))
     )
 
 
@@ -138,7 +138,7 @@ def _sequence(model: Model) -> sa.Function[str]:
 
 
 def insert_new_from(
-    model: Model, fields: tuple[str, ...], match: tuple[str, ...], incoming: str, returning: bool
+    model: Model, fields: tuple[str, ...], match: tuple[str, ...], incoming: str, *, returning: bool
 ) -> sa.Executable:
     """INSERT what arrived and meets no conflict."""
     statement = _insert_from(model, fields, incoming).on_conflict_do_nothing(index_elements=list(match) or None)
@@ -208,9 +208,7 @@ def insert_new_one(model: Model, fields: tuple[str, ...], match: tuple[str, ...]
     return statement.on_conflict_do_nothing(index_elements=list(match) or None).returning(*model.table.c)
 
 
-def update_each(
-    model: Model, fields: tuple[str, ...], constants: tuple[str, ...], where: Where
-) -> sa.Executable:
+def update_each(model: Model, fields: tuple[str, ...], constants: tuple[str, ...], where: Where) -> sa.Executable:
     """UPDATE the record of one key; the first of *fields* is the key."""
     table = model.table
     key, *given = fields
@@ -235,7 +233,7 @@ def merge_each(
 
 
 def existing(model: Model, match: tuple[str, ...]) -> sa.Executable:
-    """SELECT count(*) of the records whose *match* is among the keys ``_key0``, ``_key1``, ... (lists, side by side)."""
+    """Count the records whose *match* is among the keys ``_key0``, ``_key1``, ...: lists, side by side."""
     table = model.table
     return sa.select(sa.func.count().label("count")).select_from(table).where(render.among(table, match))
 
@@ -252,7 +250,7 @@ def _columns(model: Model, fields: tuple[str, ...]) -> list[sa.Column[Any]]:
     return [model.table.c[name] for name in fields] if fields else list(model.table.c)
 
 
-def _chosen(model: Model, by_id: bool, where: Where) -> list[sa.ColumnElement[bool]]:
+def _chosen(model: Model, where: Where, *, by_id: bool) -> list[sa.ColumnElement[bool]]:
     condition = [render.condition(model.table, where)] if where.shape != render.NOTHING_ASKED else []
     if not by_id:
         return condition

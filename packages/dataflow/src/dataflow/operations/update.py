@@ -17,7 +17,7 @@ def plan(operation: ops.Update, model: Model) -> DataPlan[list[Row]]:
     values.update(changed)
     rows = yield from query(
         (model, "update", changes, shape),
-        late.statement("update", model, operation.changes, operation.id is not None, operation.where),
+        late.statement("update", model, operation.changes, operation.where, by_id=operation.id is not None),
         values,
         writes=True,
     )
