@@ -162,6 +162,11 @@ def _unequal(column: sa.Column[Any], binds: Sequence[sa.BindParameter[Any]]) -> 
     return column.is_distinct_from(binds[0]) if column.nullable else column != binds[0]
 
 
+def _between(column: sa.Column[Any], binds: Sequence[sa.BindParameter[Any]]) -> Condition:
+    """Two comparisons: PostgreSQL's BETWEEN takes no COLLATE, which SQLAlchemy writes with a text bound for asyncpg."""
+    return sa.and_(column >= binds[0], column <= binds[1])
+
+
 def _member(column: sa.Column[Any], binds: Sequence[sa.BindParameter[Any]]) -> Condition:
     array = sa.cast(binds[0], binds[0].type)
     listed = sa.select(sa.func.json_each(binds[0]).table_valued("value").c.value)
@@ -211,7 +216,7 @@ _BUILDS: Final[Mapping[str, _Build]] = {
     "lte": lambda column, binds: column <= binds[0],
     "in": _member,
     "nin": _no_member,
-    "between": lambda column, binds: column.between(binds[0], binds[1]),
+    "between": _between,
     **dict.fromkeys(("contains", "startswith", "endswith", "like"), _like),
     **dict.fromkeys(("icontains", "istartswith", "iendswith", "ilike", "regex"), _found),
     "same": _same,

@@ -40,7 +40,7 @@ def _text(element: Any, dialect: str) -> str:
         ({"stock": {"$ne": 5}}, "stock != :_w0", "stock != :_w0"),
         ({"price": {"$ne": 5}}, "price IS DISTINCT FROM :_w0", "price IS NOT :_w0"),
         ({"price": None}, "price IS NULL", "price IS NULL"),
-        ({"stock__between": [1, 2]}, "stock BETWEEN :_w0 AND :_w1", "stock BETWEEN :_w0 AND :_w1"),
+        ({"stock__between": [1, 2]}, "stock >= :_w0 AND stock <= :_w1", "stock >= :_w0 AND stock <= :_w1"),
         (
             {"stock__in": [1, 2]},
             "stock = ANY (CAST(:_w0 AS BIGINT[]))",
