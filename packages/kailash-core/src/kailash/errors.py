@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -156,7 +156,13 @@ class WorkflowExecutionError(KailashError):
     code = "workflow_execution"
 
     def __init__(
-        self, message: str, *, node_id: str = "", run_id: str = "", results: object = None, cause: BaseException | None
+        self,
+        message: str,
+        *,
+        node_id: str = "",
+        run_id: str = "",
+        results: dict[str, Any] | None = None,
+        cause: BaseException | None = None,
     ) -> None:
         ours = cause if isinstance(cause, KailashError) else None
         super().__init__(message, hint=ours.hint if ours else "", problems=ours.problems if ours else ())
@@ -164,7 +170,7 @@ class WorkflowExecutionError(KailashError):
             self.__dict__ |= {"kind": ours.kind, "code": ours.code}  # of this one error, not of the class
         self.node_id = node_id
         self.run_id = run_id
-        self.results = results if results is not None else {}  # {node id: output} of what had finished
+        self.results: dict[str, Any] = results if results is not None else {}  # {node id: output} of what had finished
         self.__cause__ = cause
 
     def __str__(self) -> str:

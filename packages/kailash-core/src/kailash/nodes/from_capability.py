@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from kailash.capability import Capability, Nature
@@ -21,8 +21,8 @@ def node_type_of(capability: Capability, name: str = "", *, waits: bool | None =
     def run(values: Values, scope: Scope) -> Mapping[str, Any]:
         return direct(values, scope.context)
 
-    async def arun(values: Values, scope: Scope) -> Mapping[str, Any]:
-        return await adirect(values, scope.context)
+    def arun(values: Values, scope: Scope) -> Awaitable[Mapping[str, Any]]:
+        return adirect(values, scope.context)
 
     return NodeType(
         name=name or _name(capability),

@@ -172,7 +172,7 @@ def quick(run: Run, step: Step, state: State, scope: Scope) -> Any:
     try:
         output = step.run(step.inputs(state), scope)
         return output if step.node.native else run.output(step, output)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - of the author's node, chained in the error of the run
         scope.failures.append((step.id, error))
         failed = run.failed(step, state, error)
         raise failed from failed.__cause__

@@ -78,11 +78,13 @@ class LocalRuntime:
         scope.runner = blocking = _Blocking(run, self._workers, self._max_workers)
         try:
             blocking.walk(workflow.plan, state, scope, "")
-            scope.close(success=True)
+            if scope.holding:
+                scope.close(success=True)
         except BaseException:
             blocking.end(success=False)
             raise
-        blocking.end(success=True)
+        if journal is not None or blocking.loop is not None:
+            blocking.end(success=True)
         return state.outputs, scope.run_id
 
     def close(self) -> None:

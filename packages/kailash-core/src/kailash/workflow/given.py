@@ -25,6 +25,7 @@ class Given:
         self.needed: list[tuple[str, str, str]] = []
         self.takes_all = False
         self._free: dict[str, list[str]] | None = None
+        self._simple: frozenset[str] | None = None
         for step in self.steps.values():
             self._read(step)
 
@@ -38,6 +39,13 @@ class Given:
                     self._free.setdefault(name, []).append(step.id)
         return self._free
 
+    @property
+    def simple(self) -> frozenset[str]:
+        """The workflow inputs that are nothing but that: no step has an unset input of the name."""
+        if self._simple is None:
+            self._simple = frozenset(self.named) - self.free.keys() - self.steps.keys()
+        return self._simple
+
     def state(self, inputs: Mapping[str, Any] | None, parameters: Mapping[str, Any] | None, context: Context) -> State:
         """Return the state in which a run begins.
 
@@ -45,9 +53,8 @@ class Given:
 
         Raises: NodeValidationError with everything that is missing or unknown.
         """
-        if not inputs and not parameters:
-            self._demand({}, {})
-            return State({}, context)
+        if not parameters and (not inputs or inputs.keys() <= self.simple) and self._is_enough(inputs or {}):
+            return State(dict(inputs or {}), context)
         flat = dict(inputs or {})
         overrides: dict[str, dict[str, Any]] = {}
         for name, value in (parameters or {}).items():
@@ -115,6 +122,9 @@ class Given:
     def _stranger(self, name: str) -> str:
         hint = did_you_mean(name, [*self.named, *self.free, *self.steps])
         return f"this workflow takes no input {name!r}" + (f" ({hint})" if hint else "")
+
+    def _is_enough(self, inputs: Mapping[str, Any]) -> bool:
+        return all(name in inputs for name, _, _ in self.needed)
 
     def _demand(self, flat: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> None:
         problems = [

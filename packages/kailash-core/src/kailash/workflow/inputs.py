@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from kailash.errors import InvalidInputError, NodeValidationError, Problem, did_you_mean
+from kailash.errors import InvalidInputError, KailashError, NodeValidationError, Problem, did_you_mean
 from kailash.expressions import ABSENT, Reference
 from kailash.nodes.nodetype import NodeType, Values
 from kailash.nodes.parameters import Parameters
@@ -78,7 +78,22 @@ class StepInputs:
         for name, bindings in self.sources.items():
             if len(bindings) == 1 and bindings[0].get is not None and not bindings[0].references:
                 self._checked(name, bindings[0].get(State({})), problems)
-        return problems
+        return problems + self._refused_by_intake()
+
+    def _refused_by_intake(self) -> list[Problem]:
+        """What a capability says of inputs that are all constant; what is missing may come with the run."""
+        intake = self.node.inputs
+        constant = all(not binding.references for bindings in self.sources.values() for binding in bindings)
+        if intake is None or isinstance(intake, Parameters | Shape) or not constant or not self.sources:
+            return []
+        values = self._constants | {name: get(State({})) for name, get in self._getters}
+        try:
+            intake.accept(values)
+        except InvalidInputError as refused:
+            return [problem for problem in refused.problems if problem.code != "missing"]
+        except KailashError:  # something that only the run can tell for certain
+            return []
+        return []
 
     def _add(self, name: str, bindings: list[Binding]) -> None:
         getters = []

@@ -99,7 +99,7 @@ def _write_step(step: StepSpec, registry: NodeRegistry) -> dict[str, Any]:
             for key, value in step.config.items()
         }
     if step.retry is not None:
-        node["retry"] = msgspec.to_builtins(step.retry)
+        node["retry"] = msgspec.to_builtins(step.retry) | {"on": list(step.retry.on)}
     if step.timeout is not None:
         node["timeout"] = step.timeout
     if step.on_error != "fail":

@@ -84,20 +84,13 @@ def test_a_skipped_node_is_an_error_where_its_value_is_required(execute: Execute
 
 
 def test_coalesce_takes_the_value_of_the_branch_that_ran(execute: Execute) -> None:
-    with pytest.warns(WorkflowWarning):
-        workflow = vip_order({"customer_id": 2, "total": 50.0})
-        workflow.add_node(
-            "OrderPlacingNode",
-            "placed",
-            {"customer_id": 2, "total": {"$coalesce": ["$apply_discount.final_total", 50.0]}},
-        )
-        built = WorkflowBuilder.from_dict(
-            {
-                **workflow.build().to_dict(),
-                "nodes": [each for each in workflow.build().to_dict()["nodes"] if each["id"] != "create_order"],
-            }
-        )
-        results, _ = execute(built)
+    workflow = WorkflowBuilder()
+    workflow.add_node("ConditionalNode", "check", {"condition": False, "true_branch": "apply_discount"})
+    workflow.add_node("DiscountingNode", "apply_discount", {"base_total": 50.0, "discount_percent": 10})
+    total = {"$coalesce": ["$apply_discount.final_total", 50.0]}
+    workflow.add_node("OrderPlacingNode", "placed", {"customer_id": 2, "total": total})
+
+    results, _ = execute(workflow)
 
     assert results["placed"] == {"total": 50.0, "benefits": None}
 

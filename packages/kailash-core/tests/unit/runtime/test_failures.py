@@ -166,7 +166,7 @@ def test_a_coroutine_that_hangs_is_cancelled_at_its_timeout(execute: Execute) ->
 
 
 def test_no_step_begins_after_the_deadline(execute: Execute) -> None:
-    workflow = only(lambda: {})
+    workflow = only(dict)
     error = caught(execute, workflow, context=Context(deadline=time.monotonic() - 1))
 
     assert isinstance(error.__cause__, DeadlineExceededError)
@@ -189,7 +189,12 @@ def test_a_hanging_step_ends_at_the_deadline(execute: Execute) -> None:
 
 def test_a_run_ends_when_it_is_cancelled(execute: Execute) -> None:
     cancellation = Cancellation()
-    workflow = only(lambda: cancellation.request() or {})
+
+    def cancel() -> Any:
+        cancellation.request()
+        return {}
+
+    workflow = only(cancel)
     workflow.add_node("PythonCodeNode", "after", {"code": "result = 1", "it": "$it"})
 
     error = caught(execute, workflow, context=Context(cancellation=cancellation))
@@ -246,7 +251,7 @@ def test_when_one_of_several_fails_the_others_are_ended(execute: Execute) -> Non
 
     workflow.add_node(NodeType(name="Fail", arun=lambda values, scope: fail(), effect="reads"), "fail")
     workflow.add_node(
-        NodeType(name="Wait", arun=lambda values, scope: wait_for_ever(), effect="reads"), "wait", timeout=5
+        NodeType(name="Wait", arun=lambda values, scope: wait_for_ever(), effect="reads"), "wait", timeout=0.2
     )
 
     assert caught(execute, workflow).node_id in ("fail", "wait")

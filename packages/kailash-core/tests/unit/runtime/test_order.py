@@ -51,7 +51,7 @@ Node = tuple[Effect, bool, list[int], bool]
 def graphs(draw: st.DrawFn) -> list[Node]:
     """(effect, whether it is a coroutine, earlier nodes it refers to, whether it is written before them)."""
     count = draw(st.integers(1, 14))
-    effect = st.sampled_from(["pure", "reads", "reads", "writes"])
+    effect: st.SearchStrategy[Effect] = st.sampled_from(("pure", "reads", "reads", "writes"))
     return [
         (
             draw(effect),
