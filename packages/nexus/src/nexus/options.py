@@ -8,6 +8,7 @@ list, ``{"enabled": False}``) is not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
@@ -17,6 +18,7 @@ from kailash.capability import Provider
 from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
 
 MEBIBYTE: Final = 1_048_576
+PREFIX: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)?")  # what the strictest clients accept; empty: no prefix
 FORMATS: Final = ("table", "json", "csv", "ndjson")
 
 
@@ -270,5 +272,10 @@ def _bounded(options: Options) -> None:
     for name in options.output_formats:
         if name not in FORMATS:
             raise ConfigurationError(f"no output format is named {name!r}", hint=did_you_mean(name, FORMATS))
+    if not PREFIX.fullmatch(options.mcp_tool_prefix):
+        raise ConfigurationError(
+            f"mcp_tool_prefix {options.mcp_tool_prefix!r} cannot begin the name of a tool",
+            hint="give a letter, then letters, digits, _ and -",
+        )
     if options.max_body <= 0 or options.ready_timeout < 0 or (options.max_records or 1) <= 0:
         raise ConfigurationError("max_body, ready_timeout and max_records_per_operation must be positive")

@@ -138,6 +138,7 @@ class Front:
     ) -> None:
         self._rest = rest
         self._agents = agents
+        self._met: Channel | None = None  # once an agent has come
         self._readiness = readiness
         self._around = around
         self._close = close
@@ -148,14 +149,14 @@ class Front:
             await self._live(receive, send)
             return
         if scope["type"] == "http" and self._is_for_agents(scope) and (agents := self._agents()) is not None:
+            self._met = agents
             await agents.asgi(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 
     def release(self) -> None:
         """End what agents keep open only to hear of news; a server would wait for it to the end of its grace."""
-        agents = self._agents()
-        if agents is not None and (release := getattr(agents, "release", None)) is not None:
+        if self._met is not None and (release := getattr(self._met, "release", None)) is not None:
             release()
 
     def _is_for_agents(self, scope: Scope) -> bool:

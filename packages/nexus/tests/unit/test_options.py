@@ -158,6 +158,7 @@ def test_the_keys_of_this_version_have_their_effect() -> None:
         {"dataflow_config": {"enable_output_formats": ["xml"]}},
         {"dataflow_config": {"expose_to_agents": {"read_operation": True}}},
         {"dataflow_config": {"max_records_per_operation": -1}},
+        {"dataflow_config": {"mcp_tool_prefix": "my.tools"}},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
