@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import harness
 import pytest
 import uvloop
-from limits import tables
 from msgspec import Meta
 
+from benchmarks import harness
+from benchmarks.limits import tables
 from dataflow import DataFlow
 
 LINES: pytest.StashKey[list[harness.Line]] = pytest.StashKey()

@@ -1,6 +1,6 @@
-"""Our side of the HTTP and start-up benchmarks: the models of ``limits.fastapi_app``, served by Nexus.
+"""Our side of the HTTP and start-up benchmarks: the models of ``benchmarks.limits.fastapi_app``, served by Nexus.
 
-Run: DATABASE_URL=... BENCH_MODELS=10 python -m ours_app PORT
+Run from integration-tests: DATABASE_URL=... BENCH_MODELS=10 python -m benchmarks.ours_app PORT
 """
 
 from __future__ import annotations

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import harness
 import psutil
 
+from benchmarks import harness
+
 HERE: Final = Path(__file__).parent
-OURS: Final = "ours_app"
-LIMIT: Final = "limits.fastapi_app"
+OURS: Final = "benchmarks.ours_app"
+LIMIT: Final = "benchmarks.limits.fastapi_app"
 
 
 def free_port() -> int:
@@ -42,7 +43,7 @@ def serving(module: str, url: str, models: int = 1) -> Iterator[tuple[psutil.Pro
     """Run a server until the end of the block; gives the process and its port, once it is connected to."""
     port, other = free_port(), free_port()
     program = subprocess.Popen(
-        [sys.executable, "-m", module, str(port), str(other)], cwd=HERE, env=environment(url, models)
+        [sys.executable, "-m", module, str(port), str(other)], cwd=HERE.parent, env=environment(url, models)
     )
     try:
         connected(port)
@@ -68,7 +69,7 @@ def cold_start(module: str, url: str, models: int, path: str) -> float:
     port, other = free_port(), free_port()
     began = time.perf_counter()
     program = subprocess.Popen(
-        [sys.executable, "-m", module, str(port), str(other)], cwd=HERE, env=environment(url, models)
+        [sys.executable, "-m", module, str(port), str(other)], cwd=HERE.parent, env=environment(url, models)
     )
     try:
         while not _answers(port, path):
@@ -103,7 +104,11 @@ def peak(words: list[str], url: str) -> int:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", measure, *words], cwd=HERE, env=environment(url, 1), capture_output=True, check=True
+        [sys.executable, "-c", measure, *words],
+        cwd=HERE.parent,
+        env=environment(url, 1),
+        capture_output=True,
+        check=True,
     )
     return int(ran.stdout) * (1 if sys.platform == "darwin" else 1024)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
-import harness
 import pytest
-from limits import asyncpg_pool, sqlite_raw, tables
 
+from benchmarks import harness
+from benchmarks.limits import asyncpg_pool, sqlite_raw, tables
 from dataflow import DataFlow
 from dataflow.operations.spellings import Asked
 

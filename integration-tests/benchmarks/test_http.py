@@ -7,11 +7,10 @@ import itertools
 import json
 from collections.abc import Callable
 
-import harness
-import programs
 import pytest
-from limits import tables
 
+from benchmarks import harness, programs
+from benchmarks.limits import tables
 from dataflow import DataFlow
 
 Record = Callable[[harness.Line], None]

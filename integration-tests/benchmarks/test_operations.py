@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
-import harness
 import psycopg2
 import pytest
-from limits import asyncpg_pool, psycopg2_raw, sqlite_raw, tables
 
+from benchmarks import harness
+from benchmarks.limits import asyncpg_pool, psycopg2_raw, sqlite_raw, tables
 from dataflow import DataFlow
 
 Shop = tuple[DataFlow, str]

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import harness
-import programs
 import psycopg2
 
+from benchmarks import harness, programs
 from dataflow import DataFlow
 
 Record = Callable[[harness.Line], None]
@@ -59,7 +58,18 @@ def _cursor_at(db: DataFlow, id: int) -> str:
 def test_an_export_of_a_million_rows(postgres_shop: tuple[DataFlow, str], record: Record) -> None:
     """Extra memory of the whole export over that of 10,000 rows; the limit is 8 MB, the aim 4 MB."""
     _, url = postgres_shop
-    words = [sys.executable, "-m", "nexus", "--app", "ours_app:app", "products", "list", "--all", "--output", "ndjson"]
+    words = [
+        sys.executable,
+        "-m",
+        "nexus",
+        "--app",
+        "benchmarks.ours_app:app",
+        "products",
+        "list",
+        "--all",
+        "--output",
+        "ndjson",
+    ]
     fill(url, 10_000)
     small = programs.peak(words, url)
     fill(url, 1_000_000)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import harness
-import programs
 import pytest
+
+from benchmarks import harness, programs
 
 Record = Callable[[harness.Line], None]
 PACKAGES = Path(__file__).parents[2] / "packages"

@@ -1,6 +1,6 @@
 """The API by hand: FastAPI, pydantic models, one asyncpg pool. ``LIMIT_MODELS`` copies of the product model.
 
-Run: LIMIT_DSN=postgresql://... python -m limits.fastapi_app PORT
+Run from integration-tests: LIMIT_DSN=postgresql://... python -m benchmarks.limits.fastapi_app PORT
 """
 
 from __future__ import annotations
