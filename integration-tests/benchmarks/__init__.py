@@ -1,0 +1,1 @@
+"""The benchmarks: ours over what a good engineer would write by hand."""
