@@ -45,7 +45,7 @@ def _customers(draw: random.Random) -> list[dict[str, Any]]:
 
 
 def _products(draw: random.Random) -> list[dict[str, Any]]:
-    products = []
+    products: list[dict[str, Any]] = []
     for category, (makes, kinds, (low, high)) in GOODS.items():
         for make in makes:
             for kind in kinds:

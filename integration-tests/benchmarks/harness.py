@@ -36,10 +36,12 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def verdict(self) -> str:
         """Whether the ratio holds what was set."""
-        good = (lambda bound: self.ratio >= bound) if self.throughput else (lambda bound: self.ratio <= bound)
-        if self.aim is not None and good(self.aim):
+        if self.aim is not None and self._holds(self.aim):
             return "aim"
-        return "reach" if good(self.reach) else "MISSED"
+        return "reach" if self._holds(self.reach) else "MISSED"
+
+    def _holds(self, bound: float) -> bool:
+        return self.ratio >= bound if self.throughput else self.ratio <= bound
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from benchmarks import harness, programs
@@ -37,9 +38,9 @@ def test_requests(what: str, postgres_shop: tuple[DataFlow, str], loop: asyncio.
     body = json.dumps(tables.product(next(_numbers))).encode()
     request = REQUESTS.get(what) or post("/api/products", body)
 
-    async def measure(sides: list[tuple[object, int]]) -> list[tuple[harness.Sample, harness.Sample]]:
-        async def once(side: tuple[object, int]) -> harness.Sample:
-            return await programs.load(side[0], side[1], request, 32, 2_560)  # type: ignore[arg-type]
+    async def measure(sides: list[tuple[psutil.Process, int]]) -> list[tuple[harness.Sample, harness.Sample]]:
+        async def once(side: tuple[psutil.Process, int]) -> harness.Sample:
+            return await programs.load(side[0], side[1], request, 32, 2_560)
 
         limit, ours = sides
         await once(limit)

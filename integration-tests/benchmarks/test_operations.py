@@ -31,7 +31,10 @@ class Calls:
     def of(self, operation: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
         """Return (ours, the limit's)."""
         express, limit, connection = self._express, self._limit, self._connection
-        new = lambda: tables.product(next(self._number))  # noqa: E731 - a name for a short thing
+
+        def new() -> dict[str, Any]:
+            return tables.product(next(self._number))
+
         pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
             "read": (lambda: express.read("Product", 4_321), lambda: limit.read(connection, 4_321)),
             "create": (lambda: express.create("Product", new()), lambda: limit.create(connection, new())),

@@ -133,7 +133,7 @@ def by_rest(db: DataFlow, app: Nexus, case: Case) -> str | None:
     method, path, body = case.rest
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type] # httpx spells ASGI with dict
+        transport = httpx.ASGITransport(app.asgi)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.request(method, path, json=body)
             await db.close_async()
@@ -224,7 +224,7 @@ def test_text_is_stored_byte_for_byte_whatever_it_says(shop: tuple[DataFlow, Nex
 
 def post(db: DataFlow, app: Nexus, content: bytes) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app.asgi)  # type: ignore[arg-type] # httpx spells ASGI with dict
+        transport = httpx.ASGITransport(app.asgi)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.post("/api/products", content=content, headers={"Content-Type": "application/json"})
             await db.close_async()

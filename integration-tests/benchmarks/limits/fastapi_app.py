@@ -74,7 +74,7 @@ def serve(table: str) -> None:
             raise HTTPException(404)
         return dict(row)
 
-    @app.get(f"/api/{table}", response_model=list[out])
+    @app.get(f"/api/{table}", response_model=list[out])  # type: ignore[valid-type]
     async def list_(pool: Pool, category: str | None = None, limit: int = 20, offset: int = 0) -> Any:
         rows = await pool.fetch(
             f"SELECT * FROM {table} WHERE $1::text IS NULL OR category = $1 ORDER BY id LIMIT $2 OFFSET $3",

@@ -287,7 +287,7 @@ class Bulks(Shelf):
         rows = [{"sku": f"B-{n}", "name": f"n{n}", "price": 1.0} for n in range(5)]
 
         result = shop.do("products.bulk_create", records=rows, returning=True)
-        stored = shop.express("bulk_create", "Product", [{**row, "sku": "C" + row["sku"]} for row in rows])
+        stored = shop.express("bulk_create", "Product", [{**row, "sku": f"C{row['sku']}"} for row in rows])
 
         assert [shop.express("read", "Product", id)["name"] for id in result["ids"]] == [row["name"] for row in rows]
         assert [shop.express("read", "Product", record["id"]) for record in stored] == stored
