@@ -24,14 +24,13 @@ class MeaningSuite:
     @pytest.mark.parametrize("field", ["id", *samples.VALUES])
     def test_an_operator_selects_what_it_matches_in_memory(self, answer: samples.Answer, field: str) -> None:
         for operator in sorted(kinds.ALLOWED[kinds.of(samples.RECORD)[field]]):
-            for operand in samples.operands(field, operator):
-                test = {field: {"$" + operator: operand}}
-                for raw in (test, {"$not": test}):
-                    where = parse(raw, samples.RECORD)
+            tests = [{field: {"$" + operator: operand}} for operand in samples.operands(field, operator)]
+            for raw in (*tests, {"$not": tests[0]}, {"$not": tests[-1]}):
+                where = parse(raw, samples.RECORD)
 
-                    expected = {record["id"] for record in samples.RECORDS if matches(where, record)}
+                expected = {record["id"] for record in samples.RECORDS if matches(where, record)}
 
-                    assert (raw, samples.selected(answer, where)) == (raw, expected)
+                assert (raw, samples.selected(answer, where)) == (raw, expected)
 
     @given(raw=samples.FILTERS)
     @settings(suppress_health_check=CALM)

@@ -92,7 +92,7 @@ VALUES: Final[Mapping[str, Sequence[Any]]] = {
     ),
     "price": tuple(map(Decimal, _DECIMALS)),
     "name": _NAMES,
-    "code": _NAMES,
+    "code": _NAMES[:12],
     "flag": (True, False),
     "moment": (
         datetime(1970, 1, 1, tzinfo=UTC),
