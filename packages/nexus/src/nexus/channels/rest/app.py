@@ -18,7 +18,7 @@ from kailash.capability import Catalogue
 from kailash.errors import KailashError, did_you_mean
 from nexus import wire
 from nexus.call import Answer
-from nexus.channels.base import Receive, Scope, Send
+from nexus.channels.base import Message, Receive, Scope, Send
 from nexus.channels.rest import openapi, page, reply, table
 from nexus.channels.rest.refusals import ClientGoneError, NoSuchRouteError, NotAcceptableError, UnreadablePathError
 from nexus.channels.rest.reply import JSON, Reply
@@ -99,10 +99,6 @@ class RestChannel:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        shell = self._shell()
-        if shell is not None and shell.overrides(scope):
-            await shell.asgi(scope, receive, send)
-            return
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id")
         if given is not None and REQUEST_ID.fullmatch(given):
@@ -110,13 +106,17 @@ class RestChannel:
         else:
             request_id = os.urandom(12).hex()
         request = Request(scope, headers, receive, request_id, self._max_body)
+        shell = self._shell()
+        if shell is not None and shell.overrides(scope):
+            await _by_shell(shell, request, send)
+            return
         try:
             answer = await self._reply(request, shell)
         except ClientGoneError:
             return
         if answer is None:
             assert shell is not None
-            await shell.asgi(scope, receive, send)
+            await _by_shell(shell, request, send)
             return
         await reply.deliver(answer, send, request_id, head=scope["method"] == "HEAD")
 
@@ -244,6 +244,19 @@ class RestChannel:
 
     async def _docs(self, request: Request) -> Reply:
         return Reply(200, page.render(self._options.title), list(page.HEADERS))
+
+
+async def _by_shell(shell: Shell, request: Request, send: Send) -> None:
+    """Let the shell answer, under the same request id."""
+    stamp = (b"x-request-id", request.request_id.encode("latin-1"))
+    headers = [header for header in request.scope["headers"] if header[0] != b"x-request-id"]
+
+    async def stamped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), stamp]
+        await send(message)
+
+    await shell.asgi({**request.scope, "headers": [*headers, stamp]}, request.receive, stamped)
 
 
 def _check_acceptable(accept: bytes, path: str) -> None:

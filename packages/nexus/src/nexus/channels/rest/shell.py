@@ -107,7 +107,8 @@ async def _refused_by_starlette(request: Request, error: Exception) -> Response:
         return _response(wire.translated(error), request)
     status = error.status_code
     refusal = EndpointRefusalError(str(error.detail).lower() or "refused")
-    document = wire.problem(refusal, instance=request.url.path, status=status)
+    request_id = request.headers.get("x-request-id", "")
+    document = wire.problem(refusal, instance=request.url.path, request_id=request_id, status=status)
     document["code"] = CODES.get(status, refusal.code)
     return Response(encode_json(document), status, error.headers, media_type="application/problem+json")
 

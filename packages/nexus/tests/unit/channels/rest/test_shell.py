@@ -44,11 +44,12 @@ async def test_wrong_inputs_of_an_endpoint_are_the_same_problem_documents(
     def double(number: int) -> int:
         return number * 2
 
-    answer = await client.get("/api/double/x")
+    answer = await client.get("/api/double/x", headers={"x-request-id": "r-7"})
 
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
     assert answer.json()["errors"][0]["field"] == "number"
+    assert (answer.headers["x-request-id"], answer.json()["request_id"]) == ("r-7", "r-7")
 
 
 async def test_our_errors_and_http_exceptions_keep_their_status(app: Nexus, client: httpx.AsyncClient) -> None:
