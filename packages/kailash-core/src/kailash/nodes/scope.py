@@ -7,7 +7,7 @@ Rule 2: a resource (an open transaction) is held under a key, and is closed exac
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
 from kailash.context import ANONYMOUS, Context
@@ -22,6 +22,16 @@ class Held(Protocol):
 
     async def aclose(self, *, success: bool) -> None:
         """Give it back, under asyncio."""
+
+
+class StepJournal(Protocol):
+    """What a node may do itself about being remembered: write its record in the transaction of its effects."""
+
+    def note(self, path: str, output: Any) -> None:
+        """Remember what the step at *path* gives; noting it again changes nothing."""
+
+    def take(self) -> Sequence[tuple[str, bytes]]:
+        """Return (path, packed output) of all that was noted and is not written down; the caller writes it now."""
 
 
 class Runner(Protocol):
@@ -40,15 +50,17 @@ class Scope:
     ``failures`` lists (node id, error) of every node that failed so far, those that the author let pass with
     ``on_error="continue"`` included: a transaction commits only while it is empty.
     ``path`` says where in the run a step is ("checkout", "loop.3.pay"); empty outside a step.
+    ``journal`` is there when the run is durable.
     """
 
-    __slots__ = ("_held", "context", "failures", "path", "run_id", "runner")
+    __slots__ = ("_held", "context", "failures", "journal", "path", "run_id", "runner")
 
     def __init__(self, context: Context = ANONYMOUS, run_id: str = "", runner: Runner | None = None) -> None:
         self.context = context
         self.run_id = run_id
         self.runner = runner
         self.path = ""
+        self.journal: StepJournal | None = None
         self.failures: list[tuple[str, BaseException]] = []
         self._held: dict[Any, Held] = {}
 
@@ -59,6 +71,7 @@ class Scope:
         inner.run_id = self.run_id
         inner.runner = self.runner
         inner.path = path
+        inner.journal = self.journal
         inner.failures = self.failures
         inner._held = self._held
         return inner

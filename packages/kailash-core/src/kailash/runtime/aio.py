@@ -73,7 +73,7 @@ class AsyncLocalRuntime:
             asked = first_record(workflow, scope.run_id, inputs, parameters)
             stored = await store.abegin(asked)
             inputs, parameters = given_of(stored, asked)
-            journal = Journal(store, stored)
+            scope.journal = journal = Journal(store, stored)
         state = workflow.begin(inputs, parameters, scope.context)
         run = Run(scope, self._clock, journal, self._observer)
         scope.runner = under_loop = _UnderLoop(run, self._workers, self._max_concurrency)

@@ -72,7 +72,7 @@ class LocalRuntime:
             asked = first_record(workflow, scope.run_id, inputs, parameters)
             stored = store.begin(asked)
             inputs, parameters = given_of(stored, asked)
-            journal = Journal(store, stored)
+            scope.journal = journal = Journal(store, stored)
         state = workflow.begin(inputs, parameters, scope.context)
         run = Run(scope, self._clock, journal, self._observer)
         scope.runner = blocking = _Blocking(run, self._workers, self._max_workers)

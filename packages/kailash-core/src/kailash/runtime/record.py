@@ -56,13 +56,14 @@ class RunStore(Protocol):
 class Journal:
     """One run's part of a store, as the runtimes use it: what is remembered, and what is yet to be written."""
 
-    __slots__ = ("_pending", "_remembered", "_uncertain", "run_id", "store")
+    __slots__ = ("_noted", "_pending", "_remembered", "_uncertain", "run_id", "store")
 
     def __init__(self, store: RunStore, record: RunRecord) -> None:
         self.store = store
         self.run_id = record.run_id
         self._remembered = record.steps
         self._pending: list[tuple[str, bytes]] = []
+        self._noted: set[str] = set()
         self._uncertain = False  # whether what is pending may yet be rolled back
 
     def recall(self, path: str) -> Any:
@@ -71,16 +72,25 @@ class Journal:
         return MISSING if written is None else unpack(msgspec.json.decode(written))
 
     def note(self, path: str, output: Any) -> None:
-        """Remember to write down the output of a step. Raises: InvalidInputError when it cannot be written."""
-        self._pending.append((path, msgspec.json.encode(pack(output))))
+        """Remember to write down the output of a step; noting it again changes nothing.
+
+        Raises: InvalidInputError when it cannot be written.
+        """
+        if path not in self._noted:
+            self._pending.append((path, msgspec.json.encode(pack(output))))
+            self._noted.add(path)
+
+    def take(self) -> Sequence[tuple[str, bytes]]:
+        """Return what is pending, which the caller writes down in a transaction of its own."""
+        taken, self._pending = self._pending, []
+        return taken
 
     def due(self, scope: Scope) -> Sequence[tuple[str, bytes]]:
         """Return what is to be written now, which is then no longer pending; nothing while *scope* holds something."""
         self._uncertain = scope.holding
         if not self._pending or self._uncertain:
             return ()
-        due, self._pending = self._pending, []
-        return due
+        return self.take()
 
     def forget(self) -> None:
         """Forget what is pending if it was done under something that is rolled back now."""

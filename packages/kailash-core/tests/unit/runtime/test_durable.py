@@ -18,6 +18,7 @@ from kailash import WorkflowBuilder
 from kailash.errors import RuntimeExecutionError, WorkflowExecutionError
 from kailash.nodes.nodetype import NodeType, Values
 from kailash.nodes.scope import Scope
+from kailash.runtime.record import first_record
 from kailash.runtime.sqlite_store import SQLiteRunStore
 
 Execute = Callable[..., Any]
@@ -145,6 +146,7 @@ def test_turns_of_cycles_and_loops_are_remembered_one_by_one(execute: Execute, s
 PROGRAM = """
 import os, signal, sys
 from kailash import LocalRuntime, WorkflowBuilder
+from kailash.runtime.record import first_record
 from kailash.runtime.sqlite_store import SQLiteRunStore
 
 workflow = WorkflowBuilder()
@@ -175,3 +177,23 @@ def test_a_run_survives_kill_9(tmp_path: Path) -> None:
     assert run(-1) == 0
     assert log.read_text() == "012345"
     store.close()
+
+
+def test_a_node_may_write_its_own_record(execute: Execute, store: SQLiteRunStore) -> None:
+    """As a database does, in the transaction of the node's effects."""
+    taken: list[str] = []
+
+    def run(values: Values, scope: Scope) -> Values:
+        assert scope.journal is not None
+        scope.journal.note(scope.path, {"x": 1})
+        taken.extend(path for path, _ in scope.journal.take())
+        return {"x": 1}
+
+    workflow = WorkflowBuilder()
+    workflow.add_node(NodeType(name="Own", run=run), "own")
+    workflow.add_node("TransformNode", "after", {"x": "$own.x"})
+    _, run_id = execute(workflow, store=store)
+
+    again = store.begin(first_record(workflow.build(), run_id, None, None))
+    assert taken == ["own"]
+    assert set(again.steps) == {"after"}
