@@ -149,7 +149,9 @@ def bulk_upsert(spec: ModelSpec, given: Given) -> Asked:
     """``data``; ``conflict_on`` or ``unique_fields``; ``conflict_resolution``."""
     _only(spec, "bulk_upsert", given, ("data", "records", "conflict_on", "unique_fields", "conflict_resolution"))
     data = _rows(spec, given)
-    first = data[0] if data and isinstance(data[0], Mapping) else {}
+    if not data:
+        return Asked(ops.BulkUpsert(spec.name, ()))
+    first = data[0] if isinstance(data[0], Mapping) else {}
     match = matched(spec, given.get("conflict_on") or given.get("unique_fields") or (), first)
     resolution = _choice(spec, given, "conflict_resolution", ("update", "skip", "error"))
     batches, repeated = reading.to_merge(spec, data, match, keep_first=resolution == "skip")
