@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import ast
-import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = tuple(sorted(ROOT.glob("packages/*/src/**/*.py")))
 
 
-def relative(path: Path) -> str:
-    """Return *path* as one says it in this repository."""
-    return path.relative_to(ROOT).as_posix()
+@pytest.fixture(scope="session")
+def sources() -> Mapping[Path, str]:
+    """The text of each module of the three distributions, by its path from the repository's root."""
+    paths = sorted(ROOT.glob("packages/*/src/**/*.py"))
+    return {path.relative_to(ROOT): path.read_text() for path in paths}
 
 
-@functools.cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
-
-
-@pytest.fixture
-def root() -> Path:
-    """The repository's root."""
-    return ROOT
-
-
-@pytest.fixture(params=SOURCES, ids=relative)
-def source(request: pytest.FixtureRequest) -> Path:
-    """Each module of the three distributions."""
-    path: Path = request.param
-    return path
-
-
-@pytest.fixture
-def tree(source: Path) -> ast.Module:
-    """The syntax tree of `source`."""
-    return _parsed(source)
+@pytest.fixture(scope="session")
+def trees(sources: Mapping[Path, str]) -> Mapping[Path, ast.Module]:
+    """The syntax tree of each of them."""
+    return {path: ast.parse(text, str(path)) for path, text in sources.items()}

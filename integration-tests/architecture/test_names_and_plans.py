@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 EMPTY_WORDS = {"Manager", "Helper", "Util", "Utils", "Handler", "Processor", "Enhanced", "Advanced", "Unified",
@@ -24,26 +25,49 @@ def _is_plan(function: ast.FunctionDef) -> bool:
     return name.endswith("Plan")
 
 
-def test_a_class_is_named_for_what_it_is(tree: ast.Module, source: Path) -> None:
-    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+def _classes(trees: Mapping[Path, ast.Module]) -> list[tuple[Path, str]]:
+    return [
+        (path, node.name) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    ]
+
+
+def test_a_class_is_named_for_what_it_is(trees: Mapping[Path, ast.Module]) -> None:
     # `DataFlow` and what begins with it is the product's own name.
-    vague = [name for name in classes if EMPTY_WORDS & set(_words(name.replace("DataFlow", "Dataflow")))]
-    bases = [name for name in classes if name.startswith("Base") and source.name != "base.py"]
+    vague = [
+        f"{path}: {name}"
+        for path, name in _classes(trees)
+        if EMPTY_WORDS & set(_words(name.replace("DataFlow", "Dataflow")))
+    ]
 
-    assert vague + bases == []
+    assert vague == []
 
 
-def test_only_effect_helpers_yield(tree: ast.Module, source: Path) -> None:
-    plans = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and _is_plan(node)]
+def test_a_base_is_at_the_base(trees: Mapping[Path, ast.Module]) -> None:
+    misplaced = [
+        f"{path}: {name}" for path, name in _classes(trees) if name.startswith("Base") and path.name != "base.py"
+    ]
+
+    assert misplaced == []
+
+
+def test_only_effect_helpers_yield(trees: Mapping[Path, ast.Module]) -> None:
+    plans = [
+        (path, node)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and _is_plan(node) and path.name not in ASKERS
+    ]
     bare = [
-        f"{plan.name}, line {node.lineno}"
-        for plan in plans
+        f"{path}:{node.lineno}: {plan.name}"
+        for path, plan in plans
         for node in ast.walk(plan)
-        if isinstance(node, ast.Yield) and source.name not in ASKERS
+        if isinstance(node, ast.Yield)
     ]
 
     assert bare == []
 
 
-def test_a_module_says_what_it_holds(tree: ast.Module) -> None:
-    assert not tree.body or ast.get_docstring(tree)
+def test_a_module_says_what_it_holds(trees: Mapping[Path, ast.Module]) -> None:
+    silent = [str(path) for path, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
+
+    assert silent == []

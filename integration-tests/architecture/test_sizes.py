@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 MODULE_LINES = 500
@@ -35,17 +35,21 @@ def _parameters(function: Function) -> int:
     return len(names) - (1 if names and names[0] in {"self", "cls"} else 0)
 
 
-def test_a_module_fits_on_a_few_screens(source: Path) -> None:
-    assert len(source.read_text().splitlines()) <= MODULE_LINES
+def test_a_module_fits_on_a_few_screens(sources: Mapping[Path, str]) -> None:
+    long = {str(path): lines for path, text in sources.items() if (lines := len(text.splitlines())) > MODULE_LINES}
+
+    assert long == {}
 
 
-def test_a_function_fits_on_one_screen(tree: ast.Module) -> None:
-    long = [f"{each.name} has {_lines(each)} lines" for each in _functions(tree) if _lines(each) > FUNCTION_LINES]
+def test_a_function_fits_on_one_screen(trees: Mapping[Path, ast.Module]) -> None:
+    every = [(path, each, _lines(each)) for path, tree in trees.items() for each in _functions(tree)]
+    long = [f"{path}: {each.name} has {lines} lines" for path, each, lines in every if lines > FUNCTION_LINES]
 
     assert long == []
 
 
-def test_a_function_can_be_called_from_memory(tree: ast.Module) -> None:
-    wide = [f"{each.name} takes {_parameters(each)}" for each in _functions(tree) if _parameters(each) > PARAMETERS]
+def test_a_function_can_be_called_from_memory(trees: Mapping[Path, ast.Module]) -> None:
+    every = [(path, each, _parameters(each)) for path, tree in trees.items() for each in _functions(tree)]
+    wide = [f"{path}: {each.name} takes {number}" for path, each, number in every if number > PARAMETERS]
 
     assert wide == []
