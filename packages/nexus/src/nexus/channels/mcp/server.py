@@ -1,14 +1,14 @@
 """The channel for agents: MCP over HTTP at ``/mcp``, and over standard input and output.
 
 Making the channel costs nothing, and starting a server with it costs nothing either: the SDK is imported in a thread,
-by `warm` once the port is open or by the first request, whichever comes first, and requests wait for it.
+by the first request or by `warm`, whichever comes first, and requests wait for it while the loop goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kailash.capability import Catalogue
@@ -63,7 +63,9 @@ class McpChannel:
     async def aclose(self) -> None:
         """End every session and open stream. Idempotent."""
         opening, self._opening = self._opening, None
-        if opening is not None and opening.get_loop() is asyncio.get_running_loop():
+        if opening is None or opening.get_loop() is not asyncio.get_running_loop():
+            return
+        with suppress(NotAvailableError):  # then nothing was opened
             await (await opening).close()
 
     def stdio(self) -> None:
