@@ -15,12 +15,24 @@ from typing import Any, Final, Self, assert_never
 
 from kailash.context import ANONYMOUS, Cancellation, Context
 from kailash.errors import NodeExecutionError, RunCancelledError, RuntimeExecutionError, WorkflowExecutionError
+from kailash.nodes.nodetype import ARun
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, adrive
-from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, new_run_id, quick, workflow_of
+from kailash.runtime.base import (
+    Clock,
+    Observer,
+    Results,
+    Run,
+    SystemClock,
+    brief,
+    new_run_id,
+    quick,
+    remember,
+    workflow_of,
+)
 from kailash.runtime.effects import Attempt, OutOfTimeError, Pause, Turn, Wish
 from kailash.runtime.guard import guard
-from kailash.runtime.record import Journal, RunStore, first_record, given_of
+from kailash.runtime.record import MISSING, Journal, RunStore, first_record, given_of
 from kailash.runtime.threads import Workers, outcome_of
 from kailash.workflow.plan import Plan, Step
 from kailash.workflow.state import State
@@ -248,19 +260,34 @@ class _Flow:
 
     async def one(self, step: Step) -> Any:
         """Run one step and return its output; nothing for a cycle."""
-        if not step.plain or self.operation.watched:
-            return await adrive(guard(self.operation, step, self.state, self.scope, self.prefix), self.answer)
+        run = self.operation
+        if not step.plain or run.watched or (run.journal is not None and step.arun is None and step.may_wait):
+            return await adrive(guard(run, step, self.state, self.scope, self.prefix), self.answer)
         if step.arun is None:
-            return quick(self.operation, step, self.state, self.scope)
+            return brief(run, step, self.state, self.scope, self.prefix)
+        if run.journal is not None:
+            return await self._remembered(run, run.journal, step, step.arun)
+        return await self._plainly(run, step, step.arun, self.scope)
+
+    async def _remembered(self, run: Run, journal: Journal, step: Step, arun: ARun) -> Any:
+        path = self.prefix + step.id
+        known = journal.recall(path)
+        if known is not MISSING:
+            return known
+        output = await self._plainly(run, step, arun, self.scope.within(self.scope.context, path))
+        remember(run, step, self.state, path, output)
+        return output
+
+    async def _plainly(self, run: Run, step: Step, arun: ARun, scope: Scope) -> Any:
         try:
-            output = await step.arun(step.inputs(self.state), self.scope)
-            return output if step.node.native else self.operation.output(step, output)
+            output = await arun(step.inputs(self.state), scope)
+            return output if step.node.native else run.output(step, output)
         except Exception as error:  # noqa: BLE001 - of the author's node, chained in the error of the run
             fault: BaseException = error
         except asyncio.CancelledError:
             fault = _own_cancellation(step)
-        self.scope.failures.append((step.id, fault))
-        failed = self.operation.failed(step, self.state, fault)
+        scope.failures.append((step.id, fault))
+        failed = run.failed(step, self.state, fault)
         raise failed from failed.__cause__
 
     async def answer(self, wish: Wish) -> Any:
@@ -302,7 +329,7 @@ class _Flow:
     # -- one after another in a thread
 
     def _is_stretch(self, due: Sequence[Step]) -> bool:
-        if len(due) != 1 or self.operation.watched:
+        if len(due) != 1 or self.operation.watched or self.operation.journal is not None:
             return False
         step = due[0]
         return step.arun is None and step.plain and step.may_wait
@@ -340,7 +367,7 @@ class _Flow:
             quickly = step.arun is None and not step.may_wait and step.plain and not watched
             (here if quickly else self.backlog).append(step)
         self._launch()
-        finished = [(step, quick(self.operation, step, self.state, self.scope)) for step in here]
+        finished = [(step, brief(self.operation, step, self.state, self.scope, self.prefix)) for step in here]
         if finished:
             return finished
         if not self.landed and self.fault is None:
@@ -363,7 +390,9 @@ class _Flow:
     async def _fly(self, step: Step) -> None:
         try:
             if step.arun is None and step.plain and not self.operation.watched:
-                output = await self.run.in_thread(lambda: quick(self.operation, step, self.state, self.scope))
+                output = await self.run.in_thread(
+                    lambda: brief(self.operation, step, self.state, self.scope, self.prefix)
+                )
             else:
                 output = await self.one(step)
             self.landed.append((step, output))

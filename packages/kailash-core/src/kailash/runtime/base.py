@@ -19,7 +19,7 @@ from kailash.errors import (
     WorkflowExecutionError,
 )
 from kailash.nodes.scope import Scope
-from kailash.runtime.record import Journal
+from kailash.runtime.record import MISSING, Journal
 from kailash.workflow.plan import Step
 from kailash.workflow.state import State
 
@@ -85,12 +85,7 @@ class Run:
         self.pid = os.getpid()
         self.forked = False
         context = scope.context
-        self.watched = (
-            journal is not None
-            or observer is not None
-            or context.deadline is not None
-            or context.cancellation is not None
-        )
+        self.watched = observer is not None or context.deadline is not None or context.cancellation is not None
 
     def check(self, context: Context) -> None:
         """Refuse to go on after the deadline or a cancellation.
@@ -176,6 +171,32 @@ def quick(run: Run, step: Step, state: State, scope: Scope) -> Any:
         scope.failures.append((step.id, error))
         failed = run.failed(step, state, error)
         raise failed from failed.__cause__
+
+
+def brief(run: Run, step: Step, state: State, scope: Scope, prefix: str) -> Any:
+    """Like `quick`; in a durable run the output is remembered, or was."""
+    journal = run.journal
+    if journal is None:
+        return quick(run, step, state, scope)
+    path = prefix + step.id
+    known = journal.recall(path)
+    if known is not MISSING:
+        return known
+    output = quick(run, step, state, scope.within(scope.context, path))
+    remember(run, step, state, path, output)
+    return output
+
+
+def remember(run: Run, step: Step, state: State, path: str, output: Any) -> None:
+    """Note the output of a step of a durable run.
+
+    Raises: WorkflowExecutionError when it cannot be written down.
+    """
+    assert run.journal is not None
+    try:
+        run.journal.note(path, output)
+    except KailashError as error:
+        raise run.failed(step, state, error) from error
 
 
 def workflow_of(given: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Final, Self, assert_never
 from kailash.context import ANONYMOUS, Context
 from kailash.nodes.scope import Scope
 from kailash.plan import drive
-from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, new_run_id, quick, workflow_of
+from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, brief, new_run_id, workflow_of
 from kailash.runtime.effects import Attempt, Pause, Turn, Wish
 from kailash.runtime.guard import guard
 from kailash.runtime.record import Journal, RunStore, first_record, given_of
@@ -186,7 +186,7 @@ class _Wave:
         """Run one step and return its output; nothing for a cycle."""
         if not step.plain or self.operation.watched or step.run is None:
             return drive(guard(self.operation, step, self.state, self.scope, self.prefix), self.answer)
-        return quick(self.operation, step, self.state, self.scope)
+        return brief(self.operation, step, self.state, self.scope, self.prefix)
 
     def answer(self, wish: Wish) -> Any:
         """Answer the guard of one step."""

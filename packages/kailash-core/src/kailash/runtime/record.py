@@ -7,6 +7,7 @@ Rule 3: a wave of steps is one statement.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -62,7 +63,7 @@ class Journal:
         self.store = store
         self.run_id = record.run_id
         self._remembered = record.steps
-        self._pending: list[tuple[str, bytes]] = []
+        self._pending: deque[tuple[str, bytes]] = deque()  # appended to by threads while another one takes
         self._noted: set[str] = set()
         self._uncertain = False  # whether what is pending may yet be rolled back
 
@@ -82,7 +83,9 @@ class Journal:
 
     def take(self) -> Sequence[tuple[str, bytes]]:
         """Return what is pending, which the caller writes down in a transaction of its own."""
-        taken, self._pending = self._pending, []
+        taken = []
+        while self._pending:
+            taken.append(self._pending.popleft())
         return taken
 
     def due(self, scope: Scope) -> Sequence[tuple[str, bytes]]:
@@ -95,7 +98,7 @@ class Journal:
     def forget(self) -> None:
         """Forget what is pending if it was done under something that is rolled back now."""
         if self._uncertain:
-            self._pending = []
+            self._pending.clear()
 
 
 def first_record(workflow: Any, run_id: str, inputs: Any, parameters: Any) -> RunRecord:

@@ -99,11 +99,15 @@ class SQLiteRunStore:
 
 
 def _insert(connection: sqlite3.Connection, run_id: str, steps: Sequence[tuple[str, bytes]]) -> None:
-    rows = ", ".join(["(?, ?, ?)"] * len(steps))
+    if len(steps) == 1:
+        path, output = steps[0]
+        connection.execute(INSERT, (run_id, path, output))
+        return
     values = [value for path, output in steps for value in (run_id, path, output)]
-    connection.execute(f"INSERT OR REPLACE INTO steps (run_id, path, output) VALUES {rows}", values)
+    connection.execute(INSERT + ", (?, ?, ?)" * (len(steps) - 1), values)
 
 
+INSERT: Final = "INSERT OR IGNORE INTO steps (run_id, path, output) VALUES (?, ?, ?)"
 MAX_ROWS: Final = 5_000  # of one statement: 15,000 of the 32,766 parameters, https://sqlite.org/limits.html
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS runs (
