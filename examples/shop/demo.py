@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+APP = "examples/shop/app.py:app"  # as one names it from the root of the repository
 sys.path.insert(0, str(HERE))
 
 
@@ -81,7 +82,7 @@ COMMANDS = (
 
 def page(api: int, mcp: int) -> str:
     """Return the short page of what to try."""
-    base, app = f"http://127.0.0.1:{api}", "examples/shop/app.py:app"
+    base = f"http://127.0.0.1:{api}"
     configuration = {"mcpServers": {"shop": {"url": f"{base}/mcp"}}}
     lines = [
         "",
@@ -92,7 +93,7 @@ def page(api: int, mcp: int) -> str:
         f"  open {base}/docs in a browser; the description is {base}/openapi.json",
         "",
         "Command line (another terminal)",
-        f"  export NEXUS_APP={app}",
+        f"  export NEXUS_APP={APP}",
         *[f"  .venv/bin/nexus {shell(command)}" for command in COMMANDS[:3]],
         "",
         f"Agents (MCP): streamable HTTP at {base}/mcp and http://127.0.0.1:{mcp}/mcp, or `nexus mcp` on stdio",
@@ -135,7 +136,8 @@ def command(words: list[str]) -> bool:
     """Run one nexus command and show it; return whether it ended as expected."""
     print(f"\n$ nexus {shell(words)}")
     ended = subprocess.run(
-        [sys.executable, "-m", "nexus", "--app", f"{HERE / 'app.py'}:app", *words],
+        [sys.executable, "-m", "nexus", "--app", APP, *words],
+        cwd=HERE.parents[1],
         check=False,
         capture_output=True,
         text=True,
