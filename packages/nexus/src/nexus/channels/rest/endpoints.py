@@ -47,8 +47,10 @@ def listing(capability: Capability, answer: Answer) -> Endpoint:
             page["total"] = value["total"]
         headers = [JSON]
         if cursor is not None:
-            target = f'<{request.scope["path"]}?{params.next_page(query, cursor)}>; rel="next"'
-            headers.append((b"link", quote(target, safe="<>?=&;\"%/:@!$'()*+,~ ").encode("ascii")))
+            target = f"{request.scope['path']}?{params.next_page(query, cursor)}"
+            if not (target.isascii() and target.isprintable()):
+                target = quote(target, safe="?=&;%/:@!$'()*+,~")
+            headers.append((b"link", f'<{target}>; rel="next"'.encode("ascii")))
         return Reply(200, encode_json(page), headers)
 
     return endpoint
