@@ -124,9 +124,7 @@ def among(table: sa.Table, fields: Sequence[str], prefix: str = KEY) -> Conditio
     arrays = sa.func.unnest(*casts).table_valued(*fields, name="keys").render_derived()
     each = [sa.func.json_each(bind).table_valued("key", "value", name=f"keys{at}") for at, bind in enumerate(binds)]
     listed = sa.select(*[one.c.value for one in each]).where(*[each[0].c.key == one.c.key for one in each[1:]])
-    return ByDialect(
-        sa.tuple_(*columns).in_(sa.select(*arrays.c)), sa.tuple_(*map(_json_key, columns)).in_(listed)
-    )
+    return ByDialect(sa.tuple_(*columns).in_(sa.select(*arrays.c)), sa.tuple_(*map(_json_key, columns)).in_(listed))
 
 
 # -- conditions ----------------------------------------------------------------------------------------------

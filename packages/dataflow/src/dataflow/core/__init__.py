@@ -1,0 +1,1 @@
+"""Older addresses of what `dataflow` offers; each warns and works."""

@@ -1,0 +1,77 @@
+"""The keywords of DataFlow: today's names, older ones, and those of later versions."""
+
+from __future__ import annotations
+
+import warnings
+from importlib import import_module
+
+import pytest
+
+import dataflow
+from dataflow import DataFlow
+from kailash.errors import ConfigurationError, NotAvailableError
+
+MEMORY = "sqlite:///:memory:"
+
+
+@pytest.mark.parametrize(
+    ("older", "now", "expected"),
+    [({"connection_pool_size": 7}, "pool_size", 7), ({"skip_migration": True}, "migration_enabled", False)],
+)
+def test_an_older_name_works_and_says_the_new_one(older: dict[str, object], now: str, expected: object) -> None:
+    with pytest.warns(DeprecationWarning, match=now) as warned:
+        db = DataFlow(MEMORY, **older)
+
+    assert getattr(db.options, now) == expected
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["skip_registry", "enable_model_persistence", "enable_schema_discovery"])
+def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=name):
+        db = DataFlow(MEMORY, **{name: True})
+
+    assert db.options == DataFlow(MEMORY).options
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["audit_logging", "multi_tenant", "monitoring", "cache_enabled", "tdd_mode", "test_mode", "row_level_security"],
+)
+def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(name: str) -> None:
+    with pytest.raises(NotAvailableError, match=name):
+        DataFlow(MEMORY, **{name: True})
+
+    DataFlow(MEMORY, **{name: False})
+
+
+def test_an_unknown_keyword_is_refused_with_the_closest_name() -> None:
+    with pytest.raises(TypeError, match="pool_size"):
+        DataFlow(MEMORY, poolsize=5)
+
+
+@pytest.mark.parametrize("wrong", [{"pool_size": 0}, {"pool_size": "five"}, {"migration_lock_timeout": -1}])
+def test_a_wrong_value_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        DataFlow(MEMORY, **wrong)
+
+
+def test_the_url_comes_from_the_environment_or_is_a_file_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///elsewhere.db")
+    assert DataFlow().options.database_url == "sqlite:///elsewhere.db"
+    monkeypatch.delenv("DATABASE_URL")
+    assert DataFlow().options.database_url == "sqlite:///dataflow.db"
+
+
+def test_the_older_address_warns_and_works() -> None:
+    with pytest.warns(DeprecationWarning, match=r"dataflow\.DataFlow"):
+        found = import_module("dataflow.core.engine").DataFlow
+
+    assert found is dataflow.DataFlow
+
+
+def test_making_one_does_no_input_or_output(tmp_path: object) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DataFlow("postgresql://nobody@192.0.2.1/nowhere")
