@@ -50,8 +50,7 @@ class Loops(Lives):
                 await stand.aio.run(skus())
 
         with ThreadPoolExecutor(3) as threads:
-            for done in [threads.submit(lambda name=name: asyncio.run(several(name))) for name in "abc"]:
-                done.result()
+            list(threads.map(lambda name: asyncio.run(several(name)), "abc"))
 
         assert len(stand.run(skus())) == 15
 

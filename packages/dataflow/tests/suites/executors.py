@@ -84,7 +84,7 @@ class Stand:
 
 def add(sku: str, qty: int = 0, price: Decimal | None = None) -> DataPlan[Row]:
     def build() -> Any:
-        values = {name: sa.bindparam(name) for name in ("sku", "qty", "price")}
+        values: dict[str, Any] = {name: sa.bindparam(name) for name in ("sku", "qty", "price")}
         return sa.insert(ITEMS).values(values).returning(ITEMS)
 
     rows = yield from query("add", build, {"sku": sku, "qty": qty, "price": price}, writes=True)

@@ -8,6 +8,7 @@ Rule 3: a waiter is a `concurrent.futures.Future`, which a thread waits for and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -108,8 +109,7 @@ class Pool(Generic[P]):
         try:
             one = waiter.result(self.timeout)
         except WaitTimeoutError:
-            if not waiter.cancel():  # granted in this very moment
-                self.put_back(waiter)
+            self.leave(waiter)
             raise self.exhausted() from None
         return self.made(one)
 
@@ -169,8 +169,12 @@ class Pool(Generic[P]):
         one.close()
         self._forget()
 
-    def put_back(self, waiter: Future[P | None]) -> None:
-        """Give back what *waiter* was granted and does not want."""
+    def leave(self, waiter: Future[P | None]) -> None:
+        """Wait no longer; what was granted in this very moment is given back."""
+        if waiter.cancel():
+            with self._lock, contextlib.suppress(ValueError):
+                self._waiters.remove(waiter)
+            return
         one = waiter.result()
         if one is None:
             self._forget()

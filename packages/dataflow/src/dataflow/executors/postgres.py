@@ -257,7 +257,8 @@ class LoopPool:
                     self._forget()
                 else:
                     self.give(granted)
-            waiter.cancel()
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
             if isinstance(fault, TimeoutError):
                 raise DatabaseUnavailableError(
                     f"no connection became free in {self._timeout:g} seconds; all {self._limit} are in use",

@@ -250,8 +250,7 @@ async def _take(pool: Pool[P]) -> P:
         async with asyncio.timeout(pool.timeout):
             granted = await asyncio.wrap_future(waiter)
     except BaseException as fault:
-        if not waiter.cancel() and waiter.exception() is None:  # granted in this very moment
-            pool.put_back(waiter)
+        pool.leave(waiter)
         if isinstance(fault, TimeoutError):
             raise pool.exhausted() from None
         raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 import msgspec
 
@@ -80,7 +80,7 @@ class DatabaseURL(msgspec.Struct, frozen=True, kw_only=True):
             ports = [int(port) for port in self.port.split(",")]
             given["port"] = ports if len(ports) > 1 else ports[0]
         if tls:
-            given["dsn"] = "postgresql://?" + "&".join(f"{name}={value}" for name, value in tls.items())
+            given["dsn"] = "postgresql://?" + urlencode(tls)
         if "target_session_attrs" in self.options:
             given["target_session_attrs"] = self.options["target_session_attrs"]
         return {name: value for name, value in given.items() if value} | {"server_settings": settings}

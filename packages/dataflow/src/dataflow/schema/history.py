@@ -23,7 +23,9 @@ CREATE: Final = {
     " applied_at TEXT NOT NULL)",
 }
 EXISTS: Final = {
-    "postgresql": f"SELECT to_regclass('{TABLE}') IS NOT NULL",
+    # Not to_regclass: it answers from a cache of the session, which may be older than the lock that we waited for.
+    "postgresql": "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    f" WHERE n.nspname = current_schema() AND c.relname = '{TABLE}'",
     "sqlite": f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'",
 }
 
