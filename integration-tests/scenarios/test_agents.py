@@ -66,8 +66,9 @@ async def visiting(app: Nexus, era: str) -> AsyncIterator[Client]:
 async def do(agent: Client, action: str, **arguments: Any) -> dict[str, Any]:
     answer = await agent.call_tool(f"database_products_{action}", arguments)
     assert not answer.is_error, answer.content
-    assert answer.structured_content is not None
-    return answer.structured_content
+    content: dict[str, Any] | None = answer.structured_content
+    assert content is not None
+    return content
 
 
 async def test_every_tool_of_a_model_works_and_answers_as_its_schema_says(app: Nexus, era: str) -> None:

@@ -84,6 +84,16 @@ def test_a_filter_two_hundred_levels_deep_gets_the_answer_of_every_channel(conve
     assert json.loads(answer["result"]["content"][0]["text"])["code"] == "invalid_filter"
 
 
+def test_calls_under_way_are_answered_when_the_input_ends(program: Path, environment: dict[str, str]) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "database_notes_count"}}
+    lines = b"".join(json.dumps(each).encode() + b"\n" for each in (INITIALIZE, call))
+
+    done = subprocess.run([sys.executable, str(program)], env=environment, input=lines, capture_output=True, check=True)
+
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [0, 1]
+    assert json.loads(done.stdout.splitlines()[1])["result"]["structuredContent"] == {"count": 0}
+
+
 def test_what_is_printed_never_reaches_the_wire(program: Path, environment: dict[str, str]) -> None:
     code = (
         "import runpy, sys;"
