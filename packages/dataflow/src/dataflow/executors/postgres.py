@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 import warnings
 from collections import deque
@@ -212,27 +213,29 @@ class LoopPool:
         self._waiters.clear()
         if self._recoveries:
             await asyncio.wait(self._recoveries)
-        while self._idle:
-            session = self._idle.pop()
-            self.size -= 1
-            try:
-                await session.connection.close(timeout=CLOSING)
-            except (*DRIVER_FAULTS, TimeoutError):
-                _terminate(session)
+        idle, self._idle = self._idle, []
+        self.size -= len(idle)
+        await asyncio.gather(*[_say_goodbye(session) for session in idle])
+        await asyncio.sleep(0)  # the transports of cut connections are closed by the loop's next run, perhaps its last
         guard, self._guard = self._guard, None
         if guard is not None:
             with contextlib.suppress(RuntimeError):  # it is this guard that closes us
                 await guard.aclose()
 
     def discard(self) -> None:
-        """Cut all connections; the loop may be gone, and then its transports complain of it."""
-        self._closed = True
-        idle, self._idle = self._idle, []
+        """Cut all connections; the loop may be gone.
+
+        A transport of a closed loop cannot be closed; its socket is when the transport is collected, and with a
+        warning, since it stands in a circle. Both happen here and now, once for each loop that ended so.
+        """
+        self._closed, self._guard = True, None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            while idle:
-                _terminate(idle.pop())
-        self._guard = None
+            lost = False
+            while self._idle:
+                lost = not _terminate(self._idle.pop()) or lost
+            if lost:
+                gc.collect()
 
     async def _make(self) -> AsyncpgSession:
         if not self._guarded and self._guard is not None:
@@ -407,9 +410,22 @@ class AsyncpgDatabase:
         return AsyncpgSession(connection, self.compiler, self._loadings)
 
 
-def _terminate(session: AsyncpgSession) -> None:
-    with contextlib.suppress(RuntimeError, *DRIVER_FAULTS):  # RuntimeError: the loop is closed
+async def _say_goodbye(session: AsyncpgSession) -> None:
+    try:
+        await session.connection.close(timeout=CLOSING)
+    except (*DRIVER_FAULTS, TimeoutError):
+        _terminate(session)
+
+
+def _terminate(session: AsyncpgSession) -> bool:
+    """Cut a connection; False: its loop is closed, and it is not done yet."""
+    try:
         session.connection.terminate()
+    except DRIVER_FAULTS:
+        pass
+    except RuntimeError:  # of asyncio: "Event loop is closed"
+        return False
+    return True
 
 
 def _count(status: str) -> int:
