@@ -39,7 +39,7 @@ def create(operation: ops.BulkCreate, model: Model, dialect: Dialect) -> DataPla
 
 def update(operation: ops.BulkUpdate, model: Model, dialect: Dialect) -> DataPlan[ops.Bulk]:
     """Change what the filter finds, or each row by its key; rows whose key is absent change nothing."""
-    if not operation.batches:
+    if operation.changes:
         return (yield from _update_where(operation, model))
     yield from atomically()
     processed = updated = 0
