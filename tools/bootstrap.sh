@@ -41,7 +41,7 @@ fi
 
 # uv is quick; pip knows the machine's own settings (pip.conf). Whichever works.
 install() {
-    if [ -x .venv/bin/uv ] && .venv/bin/uv pip install -q --python "$python" "$@"; then return; fi
+    if [ -x .venv/bin/uv ] && .venv/bin/uv pip install -q --compile-bytecode --python "$python" "$@"; then return; fi
     say "installing with pip"
     "$python" -m pip install -q --disable-pip-version-check --upgrade "pip>=25.1"
     "$python" -m pip install -q --disable-pip-version-check "$@"

@@ -32,6 +32,8 @@ TEST_GROUPS = {"kailash-core": ["test"], "dataflow": ["test"], "nexus": ["test",
 EXTRAS = {"nexus": "[mcp]"}
 WORKERS = ["-n", "2", "--dist", "worksteal"]
 NO_TESTS = 5  # pytest's exit code where nothing was collected
+# Other code, another environment; and sources that every process would have to compile anew.
+MISLEADING = {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"}
 TAIL = 60  # lines of a failed stage's output that are shown at once
 
 
@@ -64,7 +66,7 @@ class Log:
 
     def run(self, command: Sequence[str | Path], **environment: str) -> int:
         """Run *command* in the repository's root; return its exit code."""
-        inherited = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+        inherited = {key: value for key, value in os.environ.items() if key not in MISLEADING}
         with self.path.open("a") as file:
             file.write(f"$ {' '.join(str(part) for part in command)}\n")
             file.flush()
@@ -207,7 +209,7 @@ def _make_environment(home: Path, words: Sequence[str], log: Log) -> bool:
     python = home / "bin" / "python"
     uv = BIN / "uv"
     if uv.exists() and not log.run([uv, "venv", "-q", "--python", sys.executable, home]):
-        if not log.run([uv, "pip", "install", "-q", "--python", python, *words]):
+        if not log.run([uv, "pip", "install", "-q", "--compile-bytecode", "--python", python, *words]):
             return True
         shutil.rmtree(home, ignore_errors=True)
     if log.run([sys.executable, "-m", "venv", home]):
