@@ -58,6 +58,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     record: Shape | None = None  # a record of the resource: what filters, sorts and text values refer to
     bulk: bool = False
     idempotent: bool = False
+    picture: Callable[[], str] | None = None  # draws a workflow in Mermaid's flowchart language
 
     def direct(self, given: Inputs, context: Context) -> Mapping[str, Any]:
         """Check *given* and do it, blocking."""

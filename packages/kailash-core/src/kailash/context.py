@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = "python"  # "rest", "cli", "mcp", "ws"; "python" for a direct call
     deadline: float | None = None  # seconds on time.monotonic()
     cancellation: Cancellation | None = None
+    progress: Callable[[Any], None] | None = None  # hears of every step of a workflow: a runtime's `StepEvent`
+    idempotency_key: str = ""  # chosen by the caller: the same key means the same run of a durable workflow
 
 
 ANONYMOUS = Context()

@@ -5,7 +5,7 @@ Making one is cheap: nothing is imported, opened or bound until it is asked to s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from kailash.capability import Catalogue, Provider
 from kailash.errors import ConfigurationError, NotAvailableError
 from nexus import exposure, options, serve
-from nexus.call import Call, Outcome
+from nexus.call import Call, Outcome, current
 from nexus.channels.base import ASGI, Channel, Receive, Scope, Send
 from nexus.channels.rest.app import RestChannel, Shell
 from nexus.pipeline.authenticate import anonymous
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from nexus.channels.mcp.server import McpChannel
     from nexus.channels.rest.shell import FastAPIShell
+    from nexus.workflows.provider import Workflows
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -53,9 +54,10 @@ class Nexus:
             report=self._readiness.report,
             shell=self._existing_shell,
         )
+        self._workflows: Workflows | None = None
         self._mcp: McpChannel | None = None
         self._shell: FastAPIShell | None = None
-        self._endpoints: list[Callable[[FastAPI], None]] = []  # wait for the shell, so that its import can wait
+        self._endpoints: list[Callable[[FastAPIShell], None]] = []  # wait for the shell, so that its import can wait
         self._middleware: list[Callable[[ASGI], ASGI]] = []
         self._stack: ASGI | None = None
         self._front: serve.Front | None = None
@@ -82,32 +84,66 @@ class Nexus:
         """Return what came of *call*; refusals and faults are outcomes too."""
         return await self._pipeline.answer(call)
 
+    # --- workflows ---
+
     def register(self, name: str, workflow: Any) -> None:
-        """Offer a workflow. Raises: NotAvailableError, in this version."""
-        raise _workflows_later()
+        """Offer a workflow, or what a builder holds now, under *name*; it may name nodes of models yet to come.
+
+        Raises: ConfigurationError when another one has the name; WorkflowValidationError.
+        """
+        self._offered().register(name, workflow)
 
     def workflow(self, name: str) -> Callable[[Endpoint], Endpoint]:
-        """Offer what a function builds as a workflow. Raises: NotAvailableError, in this version."""
-        raise _workflows_later()
+        """Offer what the decorated function builds for each request; its parameters are the inputs.
+
+        Every text that the function is handed is marked as data (`kailash.Literal`).
+        """
+
+        def keep(function: Endpoint) -> Endpoint:
+            self._offered().register_function(name, function)
+            return function
+
+        return keep
 
     def handler(self, name: str, description: str = "") -> Callable[[Endpoint], Endpoint]:
-        """Offer a function as a workflow of one node. Raises: NotAvailableError, in this version."""
-        raise _workflows_later()
+        """Offer the decorated function as a workflow of one node."""
 
-    def execute_workflow(self, workflow: Any, inputs: Any = None) -> Any:
-        """Run a workflow. Raises: NotAvailableError, in this version."""
-        raise _workflows_later()
+        def keep(function: Endpoint) -> Endpoint:
+            self._offered().register_handler(name, function, description)
+            return function
+
+        return keep
+
+    def deregister(self, name: str) -> None:
+        """Offer the workflow of that name no longer. Raises: NoSuchCapabilityError."""
+        self._offered().deregister(name)
+
+    def execute_workflow(self, workflow: Any, inputs: Mapping[str, Any] | None = None) -> Any:
+        """Run a workflow, what a builder holds, or a registered one by name; return ``{node id: output}``.
+
+        Where an event loop runs in this thread, what is returned gives that when it is awaited; an endpoint may
+        return it as it is. inputs: by name, and ``{node id: {input: value}}``.
+
+        Raises: WorkflowValidationError, NodeValidationError, WorkflowExecutionError.
+        """
+        return self._offered().execute(workflow, inputs, current())
 
     # --- endpoints of the program's own ---
 
     def api_endpoint(self, path: str, methods: Iterable[str] = ("GET",), **more: Any) -> Callable[[Endpoint], Endpoint]:
         """Serve the decorated function at *path*; its annotations are read as FastAPI reads them.
 
+        Every text that it is handed is marked as data (`kailash.Literal`), so that no workflow that it builds reads
+        a request as a template.
+
         more: keywords of ``FastAPI.add_api_route``. An endpoint stands before a generated route of the same path.
         """
 
         def keep(function: Endpoint) -> Endpoint:
-            self._later(lambda shell: shell.add_api_route(path, function, methods=list(methods), **more))
+            def add(shell: FastAPIShell) -> None:
+                shell.add_endpoint(path, function, list(methods), more)
+
+            self._later(add)
             return function
 
         return keep
@@ -116,7 +152,7 @@ class Nexus:
 
     def include_router(self, router: Any, **more: Any) -> None:
         """Serve the routes of a FastAPI router."""
-        self._later(lambda shell: shell.include_router(router, **more))
+        self._later(lambda shell: shell.app.include_router(router, **more))
 
     def add_middleware(self, middleware: Callable[..., ASGI], *arguments: Any, **more: Any) -> None:
         """Put an ASGI middleware around everything; the last one added is the outermost.
@@ -231,6 +267,15 @@ class Nexus:
             lines.append(f"agents (MCP) on {self.mcp_url}")
         return lines
 
+    def _offered(self) -> Workflows:
+        """The workflows; made, and offered from then on, when there is one."""
+        if self._workflows is None:
+            from nexus.workflows.provider import Workflows  # only who has workflows pays for the engine
+
+            self._workflows = Workflows()
+            self.add(self._workflows)
+        return self._workflows
+
     def _agents(self) -> Channel | None:
         wanted = self.options.enable_mcp and self.options.enable_http_transport
         return self.mcp if wanted else None
@@ -254,9 +299,9 @@ class Nexus:
         if self._mcp is not None:
             await self._mcp.aclose()
 
-    def _later(self, add: Callable[[FastAPI], None]) -> None:
+    def _later(self, add: Callable[[FastAPIShell], None]) -> None:
         if self._shell is not None:
-            add(self._shell.app)
+            add(self._shell)
         else:
             self._endpoints.append(add)
 
@@ -270,7 +315,7 @@ class Nexus:
             self._shell = FastAPIShell(self.options)
         waiting, self._endpoints = self._endpoints, []
         for add in waiting:
-            add(self._shell.app)
+            add(self._shell)
         return self._shell
 
     def _around(self) -> AbstractAsyncContextManager[object]:
@@ -282,7 +327,3 @@ def _in_url(host: str) -> str:
     if host in {"0.0.0.0", "::", ""}:  # every address; one of them is this
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
-
-
-def _workflows_later() -> NotAvailableError:
-    return NotAvailableError("workflows are not available in this version", hint="write an api_endpoint")

@@ -6,12 +6,13 @@ What ASGI does for HTTP, ``Call -> Outcome`` does for every channel.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar, Token
 from typing import Any, TypeAlias
 
 import msgspec
 
 from kailash.capability import Capability
-from kailash.context import Context
+from kailash.context import ANONYMOUS, Context
 from kailash.errors import KailashError
 
 NOTHING: Mapping[str, Any] = {}
@@ -47,6 +48,34 @@ class Outcome(msgspec.Struct, frozen=True):
 
     value: Mapping[str, Any] = NOTHING
     error: KailashError | None = None
+
+
+class Outputs(dict[str, Any]):
+    """``{node id: output}`` of one run of a workflow."""
+
+    __slots__ = ("run_id",)
+
+    def __init__(self, outputs: Mapping[str, Any], run_id: str) -> None:
+        super().__init__(outputs)
+        self.run_id = run_id
+
+
+_CURRENT: ContextVar[Context] = ContextVar("nexus_context", default=ANONYMOUS)
+
+
+def current() -> Context:
+    """Return the context of the request that this code answers: for a program's own endpoints, which get no other."""
+    return _CURRENT.get()
+
+
+def set_current(context: Context) -> Token[Context]:
+    """Say which request is answered from here on; return what `unset_current` takes."""
+    return _CURRENT.set(context)
+
+
+def unset_current(token: Token[Context]) -> None:
+    """End what `set_current` began."""
+    _CURRENT.reset(token)
 
 
 Answer: TypeAlias = Callable[[Call], Awaitable[Outcome]]

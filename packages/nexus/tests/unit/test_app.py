@@ -13,7 +13,7 @@ from typing import Unpack
 import httpx
 import pytest
 
-from kailash.errors import ConfigurationError, NotAvailableError
+from kailash.errors import ConfigurationError
 from nexus import Nexus
 from nexus.call import Call
 from nexus.errors import PortTakenError
@@ -157,14 +157,6 @@ async def test_code_in_this_process_asks_the_same_pipeline() -> None:
 
     assert outcome.value["id"] == 1
     assert app.health_check()["running"] is False
-
-
-@pytest.mark.parametrize("ask", ["register", "workflow", "handler", "execute_workflow"])
-def test_workflows_come_later_and_say_so(ask: str) -> None:
-    arguments = ("name", object()) if ask == "register" else ("name",)
-
-    with pytest.raises(NotAvailableError, match="workflows"):
-        getattr(served(), ask)(*arguments)
 
 
 PROGRAM = """

@@ -44,24 +44,26 @@ def capability_of(
 
     def call(given: Any, context: Context) -> Mapping[str, Any]:
         started = time.monotonic()
-        return _result(name, started, blocking.execute(workflow, parameters=given, context=context))
+        return run_result(name, started, blocking.execute(workflow, parameters=given, context=context))
 
     async def acall(given: Any, context: Context) -> Mapping[str, Any]:
         started = time.monotonic()
-        return _result(name, started, await under_loop.execute(workflow, parameters=given, context=context))
+        return run_result(name, started, await under_loop.execute(workflow, parameters=given, context=context))
 
     return Capability(
         name=name,
         summary=summary or workflow.description or f"Run the workflow {name}.",
         nature=Nature.WRITE if workflow.effect == "writes" else Nature.READ,
         inputs=WorkflowIntake(workflow),
-        output=_output_schema,
+        output=output_schema,
         call=call,
         acall=acall,
+        picture=workflow.to_mermaid,
     )
 
 
-def _result(name: str, started: float, ran: tuple[dict[str, Any], str]) -> dict[str, Any]:
+def run_result(name: str, started: float, ran: tuple[dict[str, Any], str]) -> dict[str, Any]:
+    """Return what a run of the workflow *name* answers. started: seconds of time.monotonic()."""
     outputs, run_id = ran
     return {
         "outputs": outputs,
@@ -71,7 +73,8 @@ def _result(name: str, started: float, ran: tuple[dict[str, Any], str]) -> dict[
     }
 
 
-def _output_schema() -> dict[str, Any]:
+def output_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `run_result`."""
     return {
         "type": "object",
         "properties": {

@@ -81,11 +81,11 @@ class Run:
         self.scope = scope
         self.clock = clock
         self.journal = journal
-        self.observer = observer
+        context = scope.context
+        self.observer = observer if observer is not None else context.progress
         self.pid = os.getpid()
         self.forked = False
-        context = scope.context
-        self.watched = observer is not None or context.deadline is not None or context.cancellation is not None
+        self.watched = self.observer is not None or context.deadline is not None or context.cancellation is not None
 
     def check(self, context: Context) -> None:
         """Refuse to go on after the deadline or a cancellation.

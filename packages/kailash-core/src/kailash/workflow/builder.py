@@ -121,6 +121,13 @@ class WorkflowBuilder:
             cycles=tuple(self._cycles),
         )
 
+    def copy(self) -> WorkflowBuilder:
+        """Return a builder with what this one holds now."""
+        made = WorkflowBuilder(self.name, self.description, registry=self._registry)
+        made._steps, made._connections, made._cycles = [*self._steps], [*self._connections], [*self._cycles]
+        made._taken, made._made = set(self._taken), dict(self._made)
+        return made
+
     @classmethod
     def from_dict(cls, written: Mapping[str, Any], *, registry: NodeRegistry | None = None) -> WorkflowBuilder:
         """Return a builder with the workflow that *written* describes. Raises: WorkflowValidationError."""

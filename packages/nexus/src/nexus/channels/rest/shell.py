@@ -5,7 +5,7 @@ Errors of these endpoints are the same problem documents that every other path a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -17,11 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from kailash.context import Context
 from kailash.errors import InvalidInputError, KailashError, Problem
 from kailash.shapes import encode_json
 from nexus import wire
+from nexus.call import set_current, unset_current
 from nexus.channels.base import ASGI, Receive, Scope, Send
-from nexus.channels.rest import reply
+from nexus.channels.rest import marking, reply
 from nexus.options import Options
 
 
@@ -42,7 +44,17 @@ class FastAPIShell:
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the program's endpoints."""
-        await self.app(scope, receive, send)
+        token = set_current(_context(scope))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            unset_current(token)
+
+    def add_endpoint(
+        self, path: str, function: Callable[..., Any], methods: list[str], more: Mapping[str, Any]
+    ) -> None:
+        """Serve *function* at *path*. more: keywords of ``FastAPI.add_api_route``."""
+        self.app.add_api_route(path, marking.marked(function), methods=methods, **more)
 
     def lifespan(self) -> AbstractAsyncContextManager[object]:
         """Return what is open as long as the application lives: what the program gave to FastAPI."""
@@ -77,6 +89,15 @@ def with_cors(inner: ASGI, origins: tuple[str, ...]) -> ASGI:
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["Link", "Location", "X-Request-ID", "Preference-Applied"],
+    )
+
+
+def _context(scope: Scope) -> Context:
+    headers = dict(scope.get("headers", ()))
+    return Context(
+        request_id=headers.get(b"x-request-id", b"").decode("latin-1"),
+        channel="rest",
+        idempotency_key=headers.get(b"idempotency-key", b"").decode("latin-1"),
     )
 
 

@@ -1,0 +1,121 @@
+"""Running workflows: blocking or under asyncio, written down or not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kailash.capability import Capability
+from kailash.context import ANONYMOUS, Context
+from kailash.runtime.aio import AsyncLocalRuntime
+from kailash.runtime.as_capability import output_schema, run_result
+from kailash.runtime.base import workflow_of
+from kailash.runtime.local import LocalRuntime
+from kailash.workflow.graph import Workflow
+from nexus.call import Outputs
+from nexus.workflows.entries import Asked, Entry
+from nexus.workflows.journals import Journals, Request, run_id_of
+
+
+class Runs:
+    """The runtimes of one application. journals: where runs are written down; None: nowhere."""
+
+    def __init__(self, journals: Journals | None = None) -> None:
+        self.journals = journals
+        self._blocking = LocalRuntime()
+        self._under_loop = AsyncLocalRuntime()
+        self._durable = LocalRuntime(store=journals)
+        self._adurable = AsyncLocalRuntime(store=journals)
+
+    def capability(self, entry: Entry) -> Capability:
+        """Return what channels see of a registered workflow."""
+
+        def call(asked: Asked, context: Context) -> Mapping[str, Any]:
+            return self.call(entry, asked, context)
+
+        async def acall(asked: Asked, context: Context) -> Mapping[str, Any]:
+            return await self.acall(entry, asked, context)
+
+        return Capability(
+            name=entry.name,
+            summary=entry.summary,
+            nature=entry.nature,
+            inputs=entry,
+            output=output_schema,
+            call=call,
+            acall=acall,
+            picture=entry.picture,
+        )
+
+    def call(self, entry: Entry, asked: Asked, context: Context) -> Mapping[str, Any]:
+        """Run a registered workflow, blocking."""
+        started = time.monotonic()
+        workflow, parameters = entry.workflow(asked, context), entry.parameters(asked)
+        request = self._request(entry, asked, context, workflow)
+        if request is None:
+            ran = self._blocking.execute(workflow, parameters=parameters, context=context)
+            return run_result(entry.name, started, ran)
+        return run_result(entry.name, started, self._written(workflow, parameters, context, request))
+
+    async def acall(self, entry: Entry, asked: Asked, context: Context, run_id: str = "") -> Mapping[str, Any]:
+        """Run a registered workflow. run_id: of a run that was cut off, which goes on."""
+        started = time.monotonic()
+        workflow, parameters = entry.workflow(asked, context), entry.parameters(asked)
+        request = self._request(entry, asked, context, workflow)
+        if request is None:
+            ran = await self._under_loop.execute(workflow, parameters=parameters, context=context)
+            return run_result(entry.name, started, ran)
+        return run_result(entry.name, started, await self._awritten(workflow, parameters, context, request, run_id))
+
+    def execute(self, given: Any, inputs: Mapping[str, Any] | None, context: Context | None = None) -> Any:
+        """Run a workflow or what a builder holds: return its outputs, or what gives them when it is awaited.
+
+        It is awaited where an event loop runs in this thread, which a blocking run would stop.
+        """
+        workflow: Workflow = workflow_of(given)
+        parameters = {str(name): value for name, value in (inputs or {}).items()}
+        context = context or ANONYMOUS
+        if _loop_runs():
+            return self._aexecute(workflow, parameters, context)
+        return Outputs(*self._blocking.execute(workflow, parameters=parameters, context=context))
+
+    async def _aexecute(self, workflow: Workflow, parameters: Mapping[str, Any], context: Context) -> Outputs:
+        return Outputs(*await self._under_loop.execute(workflow, parameters=parameters, context=context))
+
+    def _request(self, entry: Entry, asked: Asked, context: Context, workflow: Workflow) -> Request | None:
+        """What is written down of this run; None for one that changes nothing and has no key."""
+        if self.journals is None or not (context.idempotency_key or workflow.effect == "writes"):
+            return None
+        return Request(entry.name, asked.given, context.principal, context.tenant, tuple(context.roles))
+
+    def _written(
+        self, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request
+    ) -> tuple[dict[str, Any], str]:
+        assert self.journals is not None
+        run_id = run_id_of(request, context.idempotency_key)
+        self.journals.enter(run_id, request)
+        try:
+            return self._durable.execute(workflow, parameters=parameters, context=context, run_id=run_id)
+        finally:
+            self.journals.leave(run_id)
+
+    async def _awritten(
+        self, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request, run_id: str
+    ) -> tuple[dict[str, Any], str]:
+        assert self.journals is not None
+        run_id = run_id or run_id_of(request, context.idempotency_key)
+        self.journals.enter(run_id, request)
+        try:
+            return await self._adurable.execute(workflow, parameters=parameters, context=context, run_id=run_id)
+        finally:
+            self.journals.leave(run_id)
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
