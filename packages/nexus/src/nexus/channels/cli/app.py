@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 import click
 
 from kailash import shapes
-from kailash.capability import Capability
 from kailash.errors import KailashError, Kind, did_you_mean
 from nexus import wire
 from nexus._version import __version__
@@ -43,7 +42,7 @@ class Resources(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         desk = desk_of(ctx)
-        return [*super().list_commands(ctx), *(_by_resource(desk) if desk.trouble is None else ())]
+        return [*super().list_commands(ctx), *(desk.resources if desk.trouble is None else ())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
@@ -51,8 +50,8 @@ class Resources(click.Group):
         if own is not None or desk.trouble is not None:
             return own
         word = verbs.dashed(cmd_name)
-        if word in (resources := _by_resource(desk)):
-            return commands.ResourceGroup(word, resources[word])
+        if word in desk.resources:
+            return commands.ResourceGroup(word, desk.resources[word])
         return None
 
     def resolve_command(
@@ -170,15 +169,6 @@ def _version() -> click.Option:
     return click.Option(
         ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version."
     )
-
-
-def _by_resource(desk: Desk) -> dict[str, list[Capability]]:
-    """Return the capabilities of each resource, by its word, in the order of the words."""
-    found: dict[str, list[Capability]] = {}
-    for capability in desk.catalogue.values():
-        if capability.resource:
-            found.setdefault(verbs.dashed(capability.resource), []).append(capability)
-    return dict(sorted(found.items()))
 
 
 def _prefix(desk: Desk) -> str | None:

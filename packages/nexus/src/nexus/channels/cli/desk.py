@@ -10,8 +10,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeVar
 
@@ -20,7 +21,7 @@ import click
 from kailash.capability import Capability, Catalogue
 from kailash.errors import ConfigurationError, KailashError, NotAvailableError
 from nexus.call import Call
-from nexus.channels.cli import locate, output
+from nexus.channels.cli import locate, output, verbs
 from nexus.channels.cli.formats import Format
 from nexus.errors import UnconfirmedError
 
@@ -82,6 +83,18 @@ class Desk:
         """What this application offers on the command line."""
         return self.application().catalogue_of("cli")
 
+    @cached_property
+    def resources(self) -> Mapping[str, Sequence[Capability]]:
+        """The capabilities of each resource, by its word, in the order of the words.
+
+        Made once: help asks for every resource in turn.
+        """
+        found: dict[str, list[Capability]] = {}
+        for capability in self.catalogue.values():
+            if capability.resource:
+                found.setdefault(verbs.dashed(capability.resource), []).append(capability)
+        return dict(sorted(found.items()))
+
     @property
     def trouble(self) -> KailashError | None:
         """Why there is nothing to offer, if so; help says it and goes on, a command ends with it."""
@@ -127,14 +140,8 @@ class Desk:
 
     def sibling(self, capability: Capability, action: str) -> Capability | None:
         """Return another capability of the same resource, where there is one."""
-        return next(
-            (
-                each
-                for each in self.catalogue.values()
-                if each.resource == capability.resource and each.action == action
-            ),
-            None,
-        )
+        siblings = self.resources[verbs.dashed(capability.resource)]
+        return next((each for each in siblings if each.action == action), None)
 
     def _load(self) -> locate.Application:
         folder = Path.cwd()
