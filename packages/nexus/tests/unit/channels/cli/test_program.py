@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -29,6 +30,8 @@ for number in range(3):
 shop.start()
 """
 PATIENCE = 170  # seconds; generous: a busy machine is no failure
+INTERRUPT = "\x03"  # Control-C
+SILENCE, LONG = 0.3, 60.0  # seconds without a word: the program waits for an answer; it heard none
 HEAVY = ("sqlalchemy", "fastapi", "starlette", "uvicorn", "mcp", "pydantic", "rich")
 
 pytestmark = pytest.mark.timeout(PATIENCE + 10)
@@ -65,21 +68,33 @@ def piped(folder: Path, *words: str, **more: Any) -> subprocess.CompletedProcess
 
 def on_terminal(folder: Path, *words: str, typed: str = "", **variables: str) -> tuple[int, str]:
     """Return the exit code, and what a person sees whose terminal is 60 cells wide and who answers with *typed*."""
-    shown = b""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
         os.execve(sys.executable, command(*words), environment(COLUMNS="60", LINES="20", **variables))
-    try:
-        while select.select([terminal], [], [], PATIENCE)[0] and (part := os.read(terminal, 65_536)):
-            shown += part
-            if typed and b"?" in shown:
-                os.write(terminal, typed.encode())
-                typed = ""
-    except OSError:  # how Linux says that the other end is closed
-        pass
+    shown = conversation(terminal, typed)
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
+
+
+def conversation(terminal: int, typed: str) -> str:
+    """Return everything that is shown until the program ends; once it asks and is silent, *typed* is typed.
+
+    An interruption that comes between the question and the read behind it is only noticed when the read returns
+    (CPython looks for signals between its own instructions): it waits for a silence, and comes again after a long one.
+    """
+    shown, answered = b"", False
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        while True:
+            if select.select([terminal], [], [], LONG if answered else SILENCE)[0]:
+                part = os.read(terminal, 65_536)
+                if not part:
+                    break
+                shown += part
+            elif b"?" in shown and (not answered or typed == INTERRUPT):
+                os.write(terminal, typed.encode())
+                answered = True
+    return shown.decode()
 
 
 def test_a_pipe_gets_json_and_nothing_else(folder: Path) -> None:
@@ -108,7 +123,7 @@ def test_color_can_be_refused(folder: Path, words: list[str]) -> None:
     assert "\x1b[" not in on_terminal(folder, "notes", "list", *words, **variables)[1]
 
 
-@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 6), ("\x03", 130)])
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 6), (INTERRUPT, 130)])
 def test_a_person_is_asked_before_anything_is_destroyed(folder: Path, typed: str, code: int) -> None:
     exit_code, shown = on_terminal(folder, "notes", "bulk-delete", "--stars-gte", "1", typed=typed)
 
