@@ -10,6 +10,6 @@ pytest_plugins = ("kailash_testing_databases",)
 
 # A shared machine is slow without being wrong. HYPOTHESIS_PROFILE=deep looks at many more examples.
 _CALM = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("quick", deadline=None, suppress_health_check=_CALM)
+settings.register_profile("quick", deadline=None, suppress_health_check=_CALM, max_examples=30)
 settings.register_profile("deep", deadline=None, suppress_health_check=_CALM, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -45,7 +45,7 @@ class MeaningSuite:
 
     @given(order=samples.ORDERS)
     @example(order=(Order("id", True),))
-    @settings(max_examples=40, suppress_health_check=CALM)
+    @settings(suppress_health_check=CALM)
     def test_an_order_is_the_same_in_memory(self, answer: samples.Answer, order: tuple[Order, ...]) -> None:
         whole = ordering.total(order)
 
@@ -56,7 +56,7 @@ class MeaningSuite:
     @given(order=samples.ORDERS)
     @example(order=(Order("code", True), Order("id", True)))
     @example(order=(Order("group"), Order("whole", True)))
-    @settings(max_examples=20, suppress_health_check=CALM)
+    @settings(suppress_health_check=CALM)
     def test_pages_by_cursor_visit_every_record_once(self, answer: samples.Answer, order: tuple[Order, ...]) -> None:
         whole = ordering.total(order)
         keys: tuple[Any, ...] = ()

@@ -87,7 +87,7 @@ def sequential(graph: list[Node], program: list[int]) -> tuple[dict[str, Any], l
 
 
 @pytest.mark.parametrize("face", ["blocking", "asyncio"])
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graph=graphs())
 def test_a_run_gives_what_the_steps_would_give_one_after_another(face: str, graph: list[Node]) -> None:
     world = World()
