@@ -238,7 +238,7 @@ STAGES = (
     Stage(
         "integration", "tests", tests(HERE, "integration-tests", "--ignore=integration-tests/architecture", *WORKERS)
     ),
-    Stage("docs", "tests", tests(HERE, "docs", "README.md", *(f"packages/{each}/README.md" for each in PACKAGES))),
+    Stage("docs", "tests", tests(HERE, "docs", *WORKERS)),
 )
 
 
