@@ -16,6 +16,7 @@ from nexus import exposure, options, serve
 from nexus.call import Call, Outcome, current
 from nexus.channels.base import ASGI, Channel, Receive, Scope, Send
 from nexus.channels.rest.app import RestChannel, Shell
+from nexus.jobs import Jobs
 from nexus.pipeline.authenticate import anonymous
 from nexus.pipeline.gates import Gates
 from nexus.pipeline.pipeline import Pipeline
@@ -47,12 +48,15 @@ class Nexus:
         caps = {} if self.options.max_records is None else {"mcp": self.options.max_records}
         gates = Gates(authenticate=anonymous, validate=Validate(caps))
         self._pipeline = Pipeline(self._exposure.find, gates, ready=self._readiness.wait)
+        self.jobs = Jobs(self.answer)
+        self._exposure.add_inner(self.jobs)
         self._rest = RestChannel(
             self._exposure.on("rest"),
             self.answer,
             self.options,
             report=self._readiness.report,
             shell=self._existing_shell,
+            jobs=self.jobs,
         )
         self._workflows: Workflows | None = None
         self._mcp: McpChannel | None = None
@@ -295,6 +299,7 @@ class Nexus:
         return self._mcp
 
     async def _close_channels(self) -> None:
+        await self.jobs.aclose()
         await self._rest.aclose()
         if self._mcp is not None:
             await self._mcp.aclose()

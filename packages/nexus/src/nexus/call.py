@@ -12,10 +12,28 @@ from typing import Any, TypeAlias
 import msgspec
 
 from kailash.capability import Capability
-from kailash.context import ANONYMOUS, Context
+from kailash.context import ANONYMOUS, Cancellation, Context
 from kailash.errors import KailashError
 
 NOTHING: Mapping[str, Any] = {}
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """How an asker takes part in the run of a workflow that its call begins."""
+
+    idempotency_key: str = ""
+    cancellation: Cancellation | None = None
+    progress: Callable[[Any], None] | None = None  # hears of every step
+    admitted: Callable[[Context], None] | None = None  # called once, when every gate is passed
+
+    def stamped(self, context: Context) -> Context:
+        """Return *context* with what this says."""
+        return msgspec.structs.replace(
+            context,
+            cancellation=self.cancellation or context.cancellation,
+            progress=self.progress,
+            idempotency_key=self.idempotency_key,
+        )
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -26,6 +44,7 @@ class Call(msgspec.Struct, frozen=True):
     inputs: Mapping[str, Any] = NOTHING
     credentials: Mapping[str, str] = NOTHING  # header name in lower case -> value
     request_id: str = ""
+    ticket: Ticket | None = None
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ class Exposure:
         self._rules = dict(rules)
         self._everything = Catalogue()
         self._shown = {channel: Catalogue() for channel in rules}
+        self._inner = Catalogue()
 
     def add(self, provider: Provider) -> None:
         """Offer *provider* on every channel. Adding it again changes nothing."""
@@ -50,6 +51,10 @@ class Exposure:
         self._everything.add(provider)
         for channel, catalogue in self._shown.items():
             catalogue.add(Shown(provider, self._rules[channel]))
+
+    def add_inner(self, provider: Provider) -> None:
+        """Answer what *provider* has without listing it: its names begin with ``:``, as no other name does."""
+        self._inner.add(provider)
 
     def on(self, channel: str) -> Catalogue:
         """Return the catalogue of *channel*; of a channel without a rule, everything."""
@@ -60,6 +65,8 @@ class Exposure:
 
         Raises: NoSuchCapabilityError, with the closest names of that channel.
         """
+        if call.capability[:1] == ":":
+            return self._inner.find(call.capability)
         return self._shown.get(call.channel, self._everything).find(call.capability)
 
 

@@ -60,8 +60,13 @@ class Pipeline:
 
     async def _execute(self, admitted: Admitted) -> Mapping[str, Any]:
         draft = admitted.draft
+        context, ticket = draft.context, draft.call.ticket
+        if ticket is not None:
+            if ticket.admitted is not None:
+                ticket.admitted(context)
+            context = ticket.stamped(context)
         await self._ready()
-        return await draft.capability.acall(draft.inputs, draft.context)
+        return await draft.capability.acall(draft.inputs, context)
 
 
 async def _tell(witness: Witness, call: Call, outcome: Outcome) -> None:

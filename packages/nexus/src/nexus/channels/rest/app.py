@@ -19,12 +19,13 @@ from kailash.errors import KailashError, did_you_mean
 from nexus import wire
 from nexus.call import Answer
 from nexus.channels.base import Message, Receive, Scope, Send
-from nexus.channels.rest import openapi, page, reply, table
+from nexus.channels.rest import openapi, page, reply, table, workflows
 from nexus.channels.rest.refusals import ClientGoneError, NoSuchRouteError, NotAcceptableError, UnreadablePathError
-from nexus.channels.rest.reply import JSON, Reply
+from nexus.channels.rest.reply import JSON, Reply, Stream
 from nexus.channels.rest.request import Request
 from nexus.channels.rest.table import Methods, Table
 from nexus.errors import DeniedError
+from nexus.jobs import Jobs
 from nexus.options import Options
 
 logger = logging.getLogger("nexus")
@@ -61,7 +62,7 @@ class RestChannel:
     """Resources and workflows over HTTP.
 
     report: says whether the schema is ready (``{"ready": true, ...}``). shell: gives the program's own
-    endpoints, once it has any.
+    endpoints, once it has any. jobs: the runs that somebody follows.
     """
 
     name = "rest"
@@ -74,6 +75,7 @@ class RestChannel:
         *,
         report: Report = lambda: {"ready": True},
         shell: Callable[[], Shell | None] = alone,
+        jobs: Jobs | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._answer = answer
@@ -83,7 +85,8 @@ class RestChannel:
         self._prefix = options.api_prefix + "/"
         self._max_body = options.max_body
         self._seen: tuple[int, ...] | None = None
-        self._table = Table({}, {})
+        self._table = Table({})
+        self._runs = workflows.Paths(catalogue, answer, jobs)
         self._openapi: tuple[object, bytes] = (None, b"")
         self._fixed: dict[str, Methods] = {
             "/health": {"GET": self._health},
@@ -91,7 +94,6 @@ class RestChannel:
             "/health/ready": {"GET": self._ready},
             "/openapi.json": {"GET": self._document},
             "/docs": {"GET": self._docs},
-            "/workflows": {"GET": self._workflows},
         }
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,12 +120,15 @@ class RestChannel:
             assert shell is not None
             await _by_shell(shell, request, send)
             return
-        await reply.deliver(answer, send, request_id, head=scope["method"] == "HEAD")
+        if isinstance(answer, Stream):
+            await reply.flow(answer, receive, send, request_id)
+        else:
+            await reply.deliver(answer, send, request_id, head=scope["method"] == "HEAD")
 
     async def aclose(self) -> None:
         """End what is under way; nothing is."""
 
-    async def _reply(self, request: Request, shell: Shell | None) -> Reply | None:
+    async def _reply(self, request: Request, shell: Shell | None) -> Reply | Stream | None:
         """Return what is answered, or None when that is the shell's to do."""
         try:
             methods = self._find(request)
@@ -169,7 +174,7 @@ class RestChannel:
                 if key in resource.named:
                     return resource.named[key]
                 return resource.item if self._read_key(request, name, key) else None
-        return self._fixed.get(path) or self._workflow(path)
+        return self._fixed.get(path) or self._runs.find(path)
 
     def _read_key(self, request: Request, name: str, key: str) -> bool:
         """Note the last part of the path, decoded; False when the path goes on after it."""
@@ -183,14 +188,6 @@ class RestChannel:
             return False
         request.key = key
         return True
-
-    def _workflow(self, path: str) -> Methods | None:
-        parts = path.split("/")
-        match parts:
-            case ["", "workflows", name, "execute"]:
-                return self._table.workflows.get(name)
-            case _:
-                return None
 
     def _rebuild(self) -> None:
         revision = self._catalogue.revision
@@ -230,10 +227,6 @@ class RestChannel:
         report = self._report()
         return reply.of_value(report, 200 if report["ready"] else 503)
 
-    async def _workflows(self, request: Request) -> Reply:
-        offered = [each for each in self._catalogue.values() if not each.resource]
-        return reply.of_value({"workflows": [{"name": each.name, "summary": each.summary} for each in offered]})
-
     async def _document(self, request: Request) -> Reply:
         shell = self._shell()
         if self._openapi[0] != self._seen or shell is not None:
@@ -261,6 +254,8 @@ async def _by_shell(shell: Shell, request: Request, send: Send) -> None:
 
 def _check_acceptable(accept: bytes, path: str) -> None:
     if path.endswith("/docs") and b"html" in accept:
+        return
+    if b"text/event-stream" in accept and path.endswith(("/execute", "/events")):
         return
     if not any(media in accept for media in READABLE):
         raise NotAcceptableError("JSON is all that is written here", hint="accept application/json")

@@ -155,21 +155,6 @@ def bulk(capabilities: Mapping[str, Capability], answer: Answer) -> Endpoint:
     return endpoint
 
 
-def execute(capability: Capability, answer: Answer) -> Endpoint:
-    """POST /workflows/{name}/execute: ``{"inputs": {...}}``."""
-
-    async def endpoint(request: Request) -> Reply:
-        params.only(request.scope["query_string"], {})
-        document = await request.document()
-        inputs = document.pop("inputs", {})
-        if document or not isinstance(inputs, dict):
-            problems = [Problem(key, "unknown_field", f"no input is named {key!r}") for key in document]
-            raise InvalidInputError("the body is not an object with 'inputs'", hint="wrap them", problems=problems)
-        return reply.of_value(await _value(request, answer, capability.name, inputs))
-
-    return endpoint
-
-
 def _stored(request: Request, record: Mapping[str, Any], status: int, collection: str = "") -> Reply:
     """Return the reply that shows a stored record, or only says so if the client prefers that."""
     if request.prefers(MINIMAL):

@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kailash.capability import Capability
+from nexus.channels.rest import openapi_runs as runs
+from nexus.channels.rest.openapi_parts import PROBLEM, REFUSED, Schema, answered
 from nexus.channels.rest.params import DEFAULT_LIMIT, MAX_LIMIT, RESERVED
 from nexus.options import Options
 
-Schema = dict[str, Any]
-
-PROBLEM: Final[Schema] = {
-    "type": "object",
-    "description": "What was refused, and what to do (RFC 9457).",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "description": "Stable; the same on every channel."},
-        "hint": {"type": "string"},
-        "instance": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "field": {"type": "string"},
-                    "code": {"type": "string"},
-                    "message": {"type": "string"},
-                },
-                "required": ["field", "code", "message"],
-            },
-        },
-    },
-    "required": ["type", "title", "status", "detail", "code"],
-}
-REFUSED: Final[Schema] = {
-    "description": "The request was refused.",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 BULK: Final[Schema] = {
     "type": "object",
     "properties": {
@@ -61,7 +30,7 @@ BULK: Final[Schema] = {
 }
 
 
-def describe(capabilities: Iterable[Capability], options: Options, *, own: Mapping[str, Any]) -> Schema:
+def describe(capabilities: Sequence[Capability], options: Options, *, own: Mapping[str, Any]) -> Schema:
     """Return the document; own: the one of the endpoints that the program wrote itself."""
     by_resource: defaultdict[str, dict[str, Capability]] = defaultdict(dict)
     paths: Schema = {}
@@ -70,11 +39,13 @@ def describe(capabilities: Iterable[Capability], options: Options, *, own: Mappi
         if capability.resource:
             by_resource[capability.resource][capability.action] = capability
         else:
-            paths[f"/workflows/{capability.name}/execute"] = {"post": _workflow(capability)}
+            paths.update(runs.of_workflow(capability))
     for resource, actions in sorted(by_resource.items()):
         names = _Resource(resource, actions)
         schemas.update(names.schemas())
         paths.update({f"{options.api_prefix}/{resource}{path}": item for path, item in names.paths().items()})
+    if any(not capability.resource for capability in capabilities):
+        paths.update(runs.of_jobs())
     paths.update(own.get("paths", {}))
     for name, schema in own.get("components", {}).get("schemas", {}).items():
         schemas.setdefault(name, schema)
@@ -140,10 +111,10 @@ class _Resource:
                 },
                 "required": ["items", "next"],
             }
-            made["get"] = self._operation("list", {"200": _json("A page of records.", page)}, parameters=parameters)
+            made["get"] = self._operation("list", {"200": answered("A page of records.", page)}, parameters=parameters)
         if "create" in self._actions:
             made["post"] = self._operation(
-                "create", {"201": _json("The stored record.", _ref(self._name))}, body=_ref(f"{self._name}Create")
+                "create", {"201": answered("The stored record.", _ref(self._name))}, body=_ref(f"{self._name}Create")
             )
         if "upsert" in self._actions:
             made["put"] = self._upsert("put")
@@ -151,7 +122,7 @@ class _Resource:
 
     def _item(self) -> Schema:
         made: Schema = {}
-        record = {"200": _json("The record.", _ref(self._name))}
+        record = {"200": answered("The record.", _ref(self._name))}
         if "read" in self._actions:
             made["get"] = self._operation("read", record, parameters=[_query("fields", {"type": "string"}, FIELDS)])
         if "update" in self._actions:
@@ -166,17 +137,17 @@ class _Resource:
     def _count(self) -> Schema:
         number: Schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
         parameters = [_query("filter", {"type": "string"}, FILTER), *self._filters()]
-        return self._operation("count", {"200": _json("How many.", number)}, parameters=parameters)
+        return self._operation("count", {"200": answered("How many.", number)}, parameters=parameters)
 
     def _upsert(self, method: str) -> Schema:
         answers = {
-            "200": _json("It was there.", _ref(self._name)),
-            "201": _json("It was created.", _ref(self._name)),
+            "200": answered("It was there.", _ref(self._name)),
+            "201": answered("It was created.", _ref(self._name)),
         }
         return self._operation("upsert", answers, body=_ref(f"{self._name}Upsert"), suffix=f"_{method}")
 
     def _bulk(self) -> Schema:
-        answers = {"200": _json("What was done.", {"type": "object"})}
+        answers = {"200": answered("What was done.", {"type": "object"})}
         operation = self._operation("bulk", answers, body=BULK)
         operation["summary"] = f"Create, update, delete or upsert many {self._resource} at once."
         return operation
@@ -237,23 +208,8 @@ def _page_parameters() -> list[Schema]:
     ]
 
 
-def _workflow(capability: Capability) -> Schema:
-    body = {"type": "object", "properties": {"inputs": capability.inputs.schema()}, "additionalProperties": False}
-    return {
-        "operationId": f"execute_{capability.name}",
-        "summary": capability.summary,
-        "tags": ["workflows"],
-        "requestBody": {"content": {"application/json": {"schema": body}}},
-        "responses": {"200": _json("What it gave.", capability.output()), "default": REFUSED},
-    }
-
-
 def _query(name: str, schema: Schema, description: str) -> Schema:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
-
-
-def _json(description: str, schema: Schema) -> Schema:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def _ref(name: str) -> Schema:

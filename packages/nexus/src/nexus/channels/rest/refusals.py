@@ -66,6 +66,12 @@ class InvalidQueryError(HTTPRefusalError):
     code = "invalid_query"
 
 
+class InvalidHeaderError(HTTPRefusalError):
+    """A header cannot be used as it is."""
+
+    code = "invalid_header"
+
+
 class InvalidPageError(HTTPRefusalError):
     """A limit or an offset cannot be used."""
 

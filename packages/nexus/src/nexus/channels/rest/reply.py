@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +11,7 @@ import msgspec
 from kailash.errors import KailashError, Kind
 from kailash.shapes import encode_json
 from nexus import wire
-from nexus.channels.base import Send
+from nexus.channels.base import Receive, Send
 from nexus.channels.rest.refusals import HTTPRefusalError
 
 Headers = list[tuple[bytes, bytes]]
@@ -26,6 +28,14 @@ class Reply(msgspec.Struct):
     status: int
     body: bytes
     headers: Headers
+
+
+class Stream(msgspec.Struct):
+    """A status, headers, and a body that comes piece by piece."""
+
+    status: int
+    headers: Headers
+    pieces: AsyncIterator[bytes]
 
 
 def of_value(value: Any, status: int = 200) -> Reply:
@@ -60,3 +70,28 @@ async def deliver(reply: Reply, send: Send, request_id: str, *, head: bool = Fal
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else reply.body})
+
+
+async def flow(stream: Stream, receive: Receive, send: Send, request_id: str) -> None:
+    """Send *stream* until it ends or the client goes away."""
+    headers = [*stream.headers, (b"x-request-id", request_id.encode("latin-1"))]
+    await send({"type": "http.response.start", "status": stream.status, "headers": headers})
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        while True:
+            piece = asyncio.ensure_future(anext(stream.pieces, None))
+            await asyncio.wait({piece, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not piece.done():
+                piece.cancel()
+                return
+            body = piece.result()
+            await send({"type": "http.response.body", "body": body or b"", "more_body": body is not None})
+            if body is None:
+                return
+    finally:
+        gone.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -26,6 +26,8 @@ from nexus.channels.base import ASGI, Receive, Scope, Send
 from nexus.channels.rest import marking, reply
 from nexus.options import Options
 
+RUNS: Final = ("/jobs", "/workflows")
+
 
 class FastAPIShell:
     """A FastAPI application in the place behind the table."""
@@ -77,6 +79,8 @@ class FastAPIShell:
         return self.app.openapi()
 
     def _is_near(self, route: Route) -> bool:
+        if route.path.startswith(RUNS):
+            return True
         return route.path.startswith(self._prefix) and route.path.count("/") <= self._depth
 
 

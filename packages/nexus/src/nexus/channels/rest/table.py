@@ -6,7 +6,7 @@ Rule: ``bulk``, ``count``, ``upsert`` and ``aggregate`` are words of the path, n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -14,10 +14,14 @@ import msgspec
 from kailash.capability import Capability
 from nexus.call import Answer
 from nexus.channels.rest import endpoints
-from nexus.channels.rest.endpoints import Endpoint, Make
+from nexus.channels.rest.endpoints import Make
 from nexus.channels.rest.refusals import MethodNotAllowedError
+from nexus.channels.rest.reply import Reply, Stream
+from nexus.channels.rest.request import Request
 
-Methods: TypeAlias = dict[str, Endpoint]
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Reply | Stream]]
+
+Methods: TypeAlias = Mapping[str, Endpoint]
 
 COLLECTION: Final[Mapping[str, tuple[str, Make]]] = {
     "GET": ("list", endpoints.listing),
@@ -45,27 +49,23 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Every path that is made from one state of the catalogue."""
+    """Every path of resources that is made from one state of the catalogue."""
 
     resources: dict[str, Resource]  # "order_items" and "order-items" are the same one
-    workflows: dict[str, Methods]
 
 
 def build(capabilities: Iterable[Capability], answer: Answer) -> Table:
     """Return the table of *capabilities*."""
     by_resource: defaultdict[str, dict[str, Capability]] = defaultdict(dict)
-    workflows: dict[str, Methods] = {}
     for capability in capabilities:
         if capability.resource:
             by_resource[capability.resource][capability.action] = capability
-        else:
-            workflows[capability.name] = {"POST": endpoints.execute(capability, answer)}
     resources: dict[str, Resource] = {}
     for name, actions in by_resource.items():
         resource = _resource(actions, answer)
         resources[name] = resource
         resources.setdefault(name.replace("_", "-"), resource)
-    return Table(resources, workflows)
+    return Table(resources)
 
 
 def choose(methods: Methods, method: str) -> Endpoint:
