@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dataflow import capabilities, options
+from dataflow.errors import TransactionError
 from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, open_sqlite
 from dataflow.executors.sync import SyncExecutor
@@ -23,6 +24,8 @@ from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
 from dataflow.perform import perform
 from dataflow.schema.migrate import SyncDDLExecutor
+from dataflow.transactions.block import Block
+from dataflow.transactions.joined import JOINED, Home, find
 from kailash.capability import Capability
 from kailash.context import ANONYMOUS, Context
 from kailash.errors import KailashError
@@ -31,6 +34,7 @@ from kailash.nodes.registry import NodeRegistry
 
 if TYPE_CHECKING:
     from dataflow.executors.aio import AsyncExecutor
+    from dataflow.transactions.ablock import AsyncBlock
 
 C = TypeVar("C", bound=type)
 
@@ -49,6 +53,7 @@ class DataFlow:
         self.express = Express(self)
         self.express_sync = ExpressSync(self)
         self._nodes = ModelNodes(self)
+        self._home = Home(self.prepare, self.create_tables_async, lambda: self._sync, lambda: self._async)
         self._pool = PoolOptions(
             pool_size=self.options.pool_size,
             max_overflow=self.options.max_overflow,
@@ -104,14 +109,38 @@ class DataFlow:
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             self.prepare()
-        return self._sync.run(perform(operation, model, self.url.dialect, dt.datetime.now(dt.UTC)))
+        plan = perform(operation, model, self.url.dialect, dt.datetime.now(dt.UTC))
+        block = JOINED.get()
+        if block is not None and (mine := find(block, self._home)):
+            return mine.run(plan)
+        return self._sync.run(plan)
 
     async def arun(self, operation: ops.Operation, context: Context = ANONYMOUS) -> Any:
         """Like `run`, under asyncio."""
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             await self.create_tables_async()
-        return await self._async.run(perform(operation, model, self.url.dialect, dt.datetime.now(dt.UTC)))
+        plan = perform(operation, model, self.url.dialect, dt.datetime.now(dt.UTC))
+        block = JOINED.get()
+        if block is not None and (mine := find(block, self._home)):
+            return await mine.arun(plan)
+        return await self._async.run(plan)
+
+    # -- transactions ----------------------------------------------------------------------------------------
+
+    def transaction(self, isolation_level: str | None = None) -> AsyncBlock:
+        """Return a block for ``async with``, which the operations of its body join: all are kept, or none.
+
+        isolation_level: "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"; default: the database's own. A block
+        inside a block is a savepoint. Raises: ConfigurationError.
+        """
+        from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, as below
+
+        return AsyncBlock(self._home, isolation_level)
+
+    def transaction_sync(self, isolation_level: str | None = None) -> Block:
+        """Like `transaction`, for ``with``."""
+        return Block(self._home, isolation_level)
 
     # -- what channels and workflows see ---------------------------------------------------------------------
 
@@ -152,6 +181,8 @@ class DataFlow:
             revision = self.models.revision
             if self._prepared == revision:
                 return
+            if (block := find(JOINED.get(), self._home)) and block.started:
+                raise TransactionError("a model was declared inside a transaction", hint="declare it before")
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
                 SyncDDLExecutor(self._sync.ddl, self.options.migration_lock_timeout).migrate(self.models)
             self._prepared = revision
@@ -160,6 +191,8 @@ class DataFlow:
 
     async def create_tables_async(self) -> None:
         """Like `prepare`, in a thread."""
+        if self._prepared == self.models.revision:
+            return
         import asyncio  # 26 ms that a blocking program does not pay
 
         await asyncio.to_thread(self.prepare)

@@ -34,12 +34,14 @@ class Query(msgspec.Struct, frozen=True):
     shape: equal shapes have equal SQL text; the executor compiles *build()* once for each.
     values: bind parameter name -> Python value, as declared (an executor encodes it for its driver).
     writes: whether the statement can change anything (SQLite: which connection runs it).
+    guarded: the plan goes on when it is refused; in a transaction it has a savepoint of its own.
     """
 
     shape: Hashable
     build: Callable[[], Executable]
     values: Mapping[str, Any]
     writes: bool = False
+    guarded: bool = False
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -83,10 +85,15 @@ DataPlan: TypeAlias = Plan[Effect, T]
 
 
 def query(
-    shape: Hashable, build: Callable[[], Executable], values: Mapping[str, Any], *, writes: bool = False
+    shape: Hashable,
+    build: Callable[[], Executable],
+    values: Mapping[str, Any],
+    *,
+    writes: bool = False,
+    guarded: bool = False,
 ) -> DataPlan[Rows]:
     """Ask for the rows of one statement."""
-    rows: Rows = yield Query(shape, build, values, writes)
+    rows: Rows = yield Query(shape, build, values, writes, guarded)
     return rows
 
 

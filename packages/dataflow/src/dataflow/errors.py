@@ -12,6 +12,7 @@ DataFlowError
 +-- RetryableError        a deadlock or a serialization failure: the same call may succeed
 +-- DatabaseError         the database refused, for a reason that is nobody's input
     +-- DatabaseUnavailableError   it cannot be reached
+    +-- TransactionError           the transaction has ended, or can only be rolled back
 """
 
 from __future__ import annotations
@@ -118,3 +119,9 @@ class DatabaseUnavailableError(DatabaseError):
 
     kind = Kind.UNAVAILABLE
     code = "database_unavailable"
+
+
+class TransactionError(DatabaseError):
+    """A transaction has ended, can only be rolled back, or cannot be used from here."""
+
+    code = "transaction"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dataflow import DataFlow
+from dataflow.transactions.joined import JOINED
 from kailash.context import ANONYMOUS
 
 
@@ -32,8 +34,48 @@ class Face:
             return capability.direct(given, ANONYMOUS)
         return self._runner.run(capability.adirect(given, ANONYMOUS))
 
+    @contextmanager
+    def transaction(self, isolation_level: str | None = None) -> Iterator[Any]:
+        """A transaction that what is done inside joins: a runner keeps the context of what it ran."""
+        if self._runner is None:
+            with self.db.transaction_sync(isolation_level) as block:
+                yield block
+            return
+        manager = self.db.transaction(isolation_level)
+        block = self._runner.run(_enter(manager))
+        try:
+            yield block
+        except BaseException as error:
+            self._runner.run(_exit(manager, error))
+            raise
+        self._runner.run(_exit(manager, None))
+
+    def join(self, plan: Any) -> Any:
+        """Run *plan* in the transaction that is open."""
+        block = JOINED.get() if self._runner is None else self._runner.run(_joined())
+        assert block is not None
+        return block.run(plan) if self._runner is None else self._runner.run(block.arun(plan))
+
+    def roll_back(self, block: Any) -> None:
+        """Undo what was done in *block*."""
+        undone = block.rollback()
+        if self._runner is not None:
+            self._runner.run(undone)
+
     def close(self) -> None:
         if self._runner is not None:
             self._runner.run(self.db.close_async())
             self._runner.close()
         self.db.close()
+
+
+async def _enter(manager: Any) -> Any:
+    return await manager.__aenter__()
+
+
+async def _exit(manager: Any, error: BaseException | None) -> None:
+    await manager.__aexit__(type(error) if error else None, error, None)
+
+
+async def _joined() -> Any:
+    return JOINED.get()

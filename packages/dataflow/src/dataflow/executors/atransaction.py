@@ -1,19 +1,19 @@
 """`executors.transaction` with await: the rules there hold here.
 
-Rule 4: a cancelled task waits for nothing. The connection it held is put in order in the background (`AsyncEngine.end`)
+Rule 5: a cancelled task waits for nothing. The connection it held is put in order in the background (`AsyncEngine.end`)
         before anybody else gets it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, assert_never
 
 from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Load, Query, Repeat, Rows
-from dataflow.errors import DatabaseError
-from dataflow.executors.transaction import Deed, settle
+from dataflow.errors import DatabaseError, TransactionError
+from dataflow.executors.transaction import Deed, settle, unusable
 from kailash.plan import adrive
 
 T = TypeVar("T")
@@ -72,13 +72,14 @@ class AsyncEngine(Protocol):
 class AsyncTransaction:
     """One transaction. As an async context manager it commits, or rolls back when the block raises."""
 
-    __slots__ = ("_deeds", "_engine", "_marks", "_session")
+    __slots__ = ("_deeds", "_engine", "_marks", "_session", "broken")
 
     def __init__(self, engine: AsyncEngine, session: AsyncSession) -> None:
         """Take over *session*, which has begun."""
         self._engine = engine
         self._deeds: list[Deed] = []
         self._marks = 0
+        self.broken: BaseException | None = None  # why it can only be rolled back
         self._session: AsyncSession | None = session
 
     @property
@@ -88,15 +89,41 @@ class AsyncTransaction:
 
     @property
     def session(self) -> AsyncSession:
-        """The connection that it holds. Raises: DatabaseError when it has ended."""
-        if self._session is None:
-            raise DatabaseError("the transaction has ended", hint="begin another one")
+        """The connection that it holds. Raises: TransactionError when it has ended, or can only be rolled back."""
+        if self._session is None or self.broken is not None:
+            raise unusable(self.broken)
         return self._session
+
+    async def query(self, effect: Query) -> Rows:
+        """Run one statement in it."""
+        if effect.guarded:
+            async with await self.savepoint():
+                return await self._done(self.session.query(effect))
+        return await self._done(self.session.query(effect))
+
+    async def load(self, effect: Load) -> int:
+        """Store many records in it."""
+        return await self._done(self.session.load(effect))
+
+    async def repeat(self, effect: Repeat) -> int:
+        """Run one statement for many records in it."""
+        return await self._done(self.session.repeat(effect))
+
+    async def command(self, sql: str) -> None:
+        """Run a statement of transaction control in it."""
+        await self._done(self.session.command(sql))
+
+    async def _done(self, asked: Awaitable[T]) -> T:
+        try:
+            return await asked
+        except BaseException as fault:
+            self.broken = fault
+            raise
 
     async def commit(self) -> None:
         """Make everything lasting, then do what waited for it."""
-        session = self.session
         try:
+            session = self.session
             await session.finish()
             await session.command("COMMIT")
         except Exception:
@@ -133,8 +160,22 @@ class AsyncTransaction:
         """Return a point to which the transaction can be taken back."""
         self._marks += 1
         name = f"mark_{self._marks}"
-        await self.session.command(f"SAVEPOINT {name}")
-        return AsyncSavepoint(self, name)
+        await self.command(f"SAVEPOINT {name}")
+        return AsyncSavepoint(self, name, len(self._deeds))
+
+    async def take_back(self, mark: str, deeds: int) -> None:
+        """Undo what was done since the savepoint *mark*, when *deeds* deeds waited; heal what was broken since."""
+        if self._session is None:
+            return
+        try:
+            await self._session.command(f"ROLLBACK TO SAVEPOINT {mark}")
+            await self._session.command(f"RELEASE SAVEPOINT {mark}")
+        except DatabaseError as fault:
+            self.broken = fault
+            log.debug("a transaction could not be taken back to its savepoint")
+            return
+        self.broken = None
+        del self._deeds[deeds:]
 
     def after_commit(self, deeds: Iterable[Deed]) -> None:
         """Do *deeds* once it is committed."""
@@ -158,21 +199,27 @@ class AsyncTransaction:
 class AsyncSavepoint:
     """A part of a transaction that can be undone by itself."""
 
-    __slots__ = ("_name", "_transaction")
+    __slots__ = ("_deeds", "_name", "_transaction")
 
-    def __init__(self, transaction: AsyncTransaction, name: str) -> None:
+    def __init__(self, transaction: AsyncTransaction, name: str, deeds: int) -> None:
         self._transaction = transaction
         self._name = name
+        self._deeds = deeds
 
     async def release(self) -> None:
-        """Keep what was done since, as far as the transaction keeps it."""
-        await self._transaction.session.command(f"RELEASE SAVEPOINT {self._name}")
+        """Keep what was done since, as far as the transaction keeps it; what is broken is undone instead.
+
+        Raises: TransactionError.
+        """
+        try:
+            await self._transaction.command(f"RELEASE SAVEPOINT {self._name}")
+        except TransactionError:
+            await self.rollback()
+            raise
 
     async def rollback(self) -> None:
         """Undo what was done since; nothing happens when the transaction has ended."""
-        if self._transaction.active:
-            await self._transaction.session.command(f"ROLLBACK TO SAVEPOINT {self._name}")
-            await self._transaction.session.command(f"RELEASE SAVEPOINT {self._name}")
+        await self._transaction.take_back(self._name, self._deeds)
 
     async def __aenter__(self) -> AsyncSavepoint:
         return self
@@ -202,7 +249,7 @@ class AsyncWork:
 
     async def answer(self, effect: Effect) -> Any:
         """Reply to *effect*."""
-        target = self.engine if self.transaction is None else self.transaction.session
+        target = self.engine if self.transaction is None else self.transaction
         match effect:
             case Query():
                 return await target.query(effect)

@@ -35,9 +35,10 @@ class Loading:
             self.encode = _numbered(self.encode)
             self.columns = (ORDINAL, *self.columns)
             self.name, self.schema, place = load.temporary, None, quote(load.temporary)
-            ending = "" if driver == "sqlite" else " ON COMMIT DROP"
-            self.create = f"CREATE TEMPORARY TABLE {place} ({ORDINAL} BIGINT NOT NULL, {', '.join(typed)}){ending}"
-            self.drop = f"DROP TABLE IF EXISTS temp.{place}"
+            made = f"CREATE TEMPORARY TABLE {place} ({ORDINAL} BIGINT NOT NULL, {', '.join(typed)})"
+            self.drop = f"DROP TABLE IF EXISTS {'temp' if driver == 'sqlite' else 'pg_temp'}.{place}"
+            # an earlier plan of the same transaction may have left one: PostgreSQL drops them at commit only
+            self.create = made if driver == "sqlite" else f"{self.drop}; {made} ON COMMIT DROP"
         listed = ", ".join(quote(column) for column in self.columns)
         marks = ", ".join("?" * len(self.columns))
         into = f"{place} ({listed})"

@@ -75,6 +75,7 @@ class SqliteSession:
         """Store many records; the caller has begun a transaction."""
         loading = self._loadings.find(effect)
         if loading.create:
+            self.command(loading.drop)  # of an earlier plan of this transaction
             self.command(loading.create)
             self._leftover.append(loading.drop)
         self._many(loading.insert, loading.encode(effect.records), loading.table)

@@ -4,6 +4,8 @@ Rule 1: a plan that never asks for `Atomically` never meets this module's `Trans
         a connection, commits by itself and gives the connection back.
 Rule 2: however a transaction ends, its connection is given back outside any transaction, or closed.
 Rule 3: what waits for the commit happens once it is done and the connection is given back, or never.
+Rule 4: a transaction in which a statement failed takes no other, and cannot be committed, whatever the database would
+        say to that (SQLite goes on, PostgreSQL does not); taking it back to a savepoint heals it.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar, assert_never
 
 from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Load, Query, Repeat, Rows
-from dataflow.errors import DatabaseError
-from kailash.errors import ConfigurationError, did_you_mean
+from dataflow.errors import DatabaseError, TransactionError
+from kailash.errors import ConfigurationError, KailashError, did_you_mean
 from kailash.plan import drive, proceed
 
+E = TypeVar("E")
 T = TypeVar("T")
 Deed = Callable[[], None]
 
@@ -81,12 +84,13 @@ class Engine(Protocol):
 class Transaction:
     """One transaction. As a context manager it commits, or rolls back when the block raises."""
 
-    __slots__ = ("_deeds", "_engine", "_marks", "_session")
+    __slots__ = ("_deeds", "_engine", "_marks", "_session", "broken")
 
     def __init__(self, engine: Engine, isolation: str = "") -> None:
         self._engine = engine
         self._deeds: list[Deed] = []
         self._marks = 0
+        self.broken: BaseException | None = None  # why it can only be rolled back
         self._session: Session | None = engine.begin(isolation)
 
     @property
@@ -96,15 +100,41 @@ class Transaction:
 
     @property
     def session(self) -> Session:
-        """The connection that it holds. Raises: DatabaseError when it has ended."""
-        if self._session is None:
-            raise DatabaseError("the transaction has ended", hint="begin another one")
+        """The connection that it holds. Raises: TransactionError when it has ended, or can only be rolled back."""
+        if self._session is None or self.broken is not None:
+            raise unusable(self.broken)
         return self._session
+
+    def query(self, effect: Query) -> Rows:
+        """Run one statement in it."""
+        if effect.guarded:
+            with self.savepoint():
+                return self._do(self.session.query, effect)
+        return self._do(self.session.query, effect)
+
+    def load(self, effect: Load) -> int:
+        """Store many records in it."""
+        return self._do(self.session.load, effect)
+
+    def repeat(self, effect: Repeat) -> int:
+        """Run one statement for many records in it."""
+        return self._do(self.session.repeat, effect)
+
+    def command(self, sql: str) -> None:
+        """Run a statement of transaction control in it."""
+        self._do(self.session.command, sql)
+
+    def _do(self, ask: Callable[[E], T], effect: E) -> T:
+        try:
+            return ask(effect)
+        except BaseException as fault:
+            self.broken = fault
+            raise
 
     def commit(self) -> None:
         """Make everything lasting, then do what waited for it."""
-        session = self.session
         try:
+            session = self.session
             session.finish()
             session.command("COMMIT")
         except BaseException:
@@ -130,7 +160,21 @@ class Transaction:
     def savepoint(self) -> Savepoint:
         """Return a point to which the transaction can be taken back."""
         self._marks += 1
-        return Savepoint(self, f"mark_{self._marks}")
+        return Savepoint(self, f"mark_{self._marks}", len(self._deeds))
+
+    def take_back(self, mark: str, deeds: int) -> None:
+        """Undo what was done since the savepoint *mark*, when *deeds* deeds waited; heal what was broken since."""
+        if self._session is None:
+            return
+        try:
+            self._session.command(f"ROLLBACK TO SAVEPOINT {mark}")
+            self._session.command(f"RELEASE SAVEPOINT {mark}")
+        except DatabaseError as fault:
+            self.broken = fault
+            log.debug("a transaction could not be taken back to its savepoint")
+            return
+        self.broken = None
+        del self._deeds[deeds:]
 
     def after_commit(self, deeds: Iterable[Deed]) -> None:
         """Do *deeds* once it is committed."""
@@ -152,22 +196,28 @@ class Transaction:
 class Savepoint:
     """A part of a transaction that can be undone by itself."""
 
-    __slots__ = ("_name", "_transaction")
+    __slots__ = ("_deeds", "_name", "_transaction")
 
-    def __init__(self, transaction: Transaction, name: str) -> None:
+    def __init__(self, transaction: Transaction, name: str, deeds: int) -> None:
         self._transaction = transaction
         self._name = name
-        transaction.session.command(f"SAVEPOINT {name}")
+        self._deeds = deeds
+        transaction.command(f"SAVEPOINT {name}")
 
     def release(self) -> None:
-        """Keep what was done since, as far as the transaction keeps it."""
-        self._transaction.session.command(f"RELEASE SAVEPOINT {self._name}")
+        """Keep what was done since, as far as the transaction keeps it; what is broken is undone instead.
+
+        Raises: TransactionError.
+        """
+        try:
+            self._transaction.command(f"RELEASE SAVEPOINT {self._name}")
+        except TransactionError:
+            self.rollback()
+            raise
 
     def rollback(self) -> None:
         """Undo what was done since; nothing happens when the transaction has ended."""
-        if self._transaction.active:
-            self._transaction.session.command(f"ROLLBACK TO SAVEPOINT {self._name}")
-            self._transaction.session.command(f"RELEASE SAVEPOINT {self._name}")
+        self._transaction.take_back(self._name, self._deeds)
 
     def __enter__(self) -> Savepoint:
         return self
@@ -195,7 +245,7 @@ class Work:
 
     def answer(self, effect: Effect) -> Any:
         """Reply to *effect*."""
-        target = self.engine if self.transaction is None else self.transaction.session
+        target = self.engine if self.transaction is None else self.transaction
         if type(effect) is Query:
             return target.query(effect)
         match effect:
@@ -267,6 +317,19 @@ def perform_rest(plan: DataPlan[T], effect: Effect, work: Work) -> T:
         raise
     work.succeed()
     return value
+
+
+def unusable(broken: BaseException | None) -> TransactionError:
+    """Return the error of a transaction that has ended, or in which something failed."""
+    if broken is None:
+        return TransactionError("the transaction has ended", hint="begin another one")
+    what = broken.message if isinstance(broken, KailashError) else type(broken).__name__
+    error = TransactionError(
+        f"something failed in this transaction before, and it can only be rolled back: {what}",
+        hint="catch the error outside the transaction, or do what may fail in a nested one",
+    )
+    error.__cause__ = broken
+    return error
 
 
 def settle(deeds: Iterable[Deed]) -> None:

@@ -155,7 +155,8 @@ def _one_by_one(operation: ops.BulkCreate, model: Model) -> DataPlan[ops.Bulk]:
         shape, build = (model, "insert", batch.fields), late.statement("insert", model, batch.fields)
         for index, row in enumerate(batch.rows):
             try:
-                stored = yield from query(shape, build, dict(zip(batch.fields, row, strict=True)), writes=True)
+                values = dict(zip(batch.fields, row, strict=True))
+                stored = yield from query(shape, build, values, writes=True, guarded=True)
             except KailashError as error:
                 if error.kind not in REFUSALS:
                     raise

@@ -1,0 +1,178 @@
+"""The block of a task: ``async with db.transaction():``."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self, TypeVar
+
+from dataflow.effects import DataPlan
+from dataflow.executors.atransaction import AsyncSavepoint, AsyncTransaction
+from dataflow.executors.transaction import checked_isolation
+from dataflow.transactions.joined import JOINED, Home, Joined, ended, find, foreign, refuse_inner, refuse_level
+
+T = TypeVar("T")
+
+
+class AsyncBlock:
+    """Like `dataflow.transactions.block.Block`, on one event loop."""
+
+    __slots__ = (
+        "_cut", "_ended", "_lock", "_loop", "_outer", "_savepoint", "_transaction", "around", "home", "isolation",
+    )  # fmt: skip
+
+    def __init__(self, home: Home | None, isolation: str | None, around: Joined | None = None) -> None:
+        """Do nothing yet. Raises: ConfigurationError for an isolation level that is not known."""
+        self.home = home
+        self.isolation = checked_isolation(isolation) if isolation else ""
+        self.around = around
+        self._outer: AsyncBlock | None = None
+        self._transaction: AsyncTransaction | None = None
+        self._savepoint: AsyncSavepoint | None = None
+        self._lock = asyncio.Lock()  # of the connection: held for each plan, and by an inner block
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = ""
+        self._cut = False  # cancelled while another task uses the connection, which then gives it back
+
+    @property
+    def started(self) -> bool:
+        """Whether it holds a connection."""
+        return self._transaction is not None
+
+    async def arun(self, plan: DataPlan[T]) -> T:
+        """Run *plan* in it, which begins it at the first. Raises: TransactionError when it has ended."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise foreign("under asyncio")
+        async with self._lock:
+            transaction = await self._begun()
+            assert self.home is not None
+            try:
+                return await self.home.aio().run(plan, transaction)
+            finally:
+                if self._cut:
+                    transaction.abandon()
+
+    def run(self, plan: DataPlan[T]) -> T:
+        """Run *plan* in it from another thread, blocking that thread."""
+        if self._loop is None or self._loop is _running():
+            raise foreign("under asyncio")
+        return asyncio.run_coroutine_threadsafe(self.arun(plan), self._loop).result()
+
+    async def start(self) -> None:
+        """Begin."""
+        async with self._lock:
+            await self._begun()
+
+    async def commit(self) -> None:
+        """Keep what was done, as far as the outer block does. Raises: TransactionError when it has ended or failed."""
+        async with self._lock:
+            if self._ended:
+                raise ended(self._ended)
+            await self._end(keep=True)
+
+    async def rollback(self) -> None:
+        """Undo what was done, once. Raises: TransactionError while an inner block is open."""
+        refuse_inner(self)
+        async with self._lock:
+            if not self._ended:
+                await self._end(keep=False)
+
+    def abandon(self) -> None:
+        """Undo everything, the outer block included, without waiting: the task was cancelled."""
+        if self._ended:
+            return
+        self._ended = "rolled back"
+        if self._transaction is None:
+            return
+        self._transaction.broken = self._transaction.broken or asyncio.CancelledError()
+        if self._lock.locked():
+            self._cut = True
+        else:
+            self._transaction.abandon()
+        self._leave()
+
+    async def __aenter__(self) -> Self:
+        self.around = JOINED.get()
+        await self.start()
+        JOINED.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        JOINED.set(self.around)
+        try:
+            if kind is None:
+                if not self._ended:
+                    await self.commit()
+            elif issubclass(kind, Exception):
+                await self.rollback()
+            else:
+                self.abandon()
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
+
+    async def _begun(self) -> AsyncTransaction:
+        if self._ended:
+            raise ended(self._ended)
+        if self._transaction is None:
+            assert self.home is not None
+            self._loop = asyncio.get_running_loop()
+            outer = find(self.around, self.home)
+            if outer is None:
+                await self.home.aprepare()
+                self._transaction = await self.home.aio().begin(self.isolation)
+            else:
+                refuse_level(self, outer)
+                await self._mark(outer)
+        assert self._transaction is not None
+        return self._transaction
+
+    async def _mark(self, outer: Joined) -> None:
+        if not isinstance(outer, AsyncBlock):
+            raise foreign("blocking")
+        await outer._lock.acquire()
+        try:
+            self._transaction = await outer._begun()
+            self._savepoint = await self._transaction.savepoint()
+        except BaseException:
+            self._transaction = None
+            outer._lock.release()
+            raise
+        self._outer = outer
+
+    async def _end(self, *, keep: bool) -> None:
+        self._ended = "committed" if keep else "rolled back"
+        what = self._savepoint or self._transaction
+        try:
+            if isinstance(what, AsyncSavepoint) and keep:
+                await what.release()
+            elif isinstance(what, AsyncTransaction) and keep:
+                await what.commit()
+            elif what is not None:
+                await what.rollback()
+        except asyncio.CancelledError:
+            self._ended = "rolled back"
+            if self._transaction is not None:
+                self._transaction.abandon()
+            raise
+        except BaseException:
+            self._ended = "rolled back"
+            raise
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        outer, self._outer = self._outer, None
+        if outer is not None:
+            outer._lock.release()
+            if outer._cut and self._transaction is not None:
+                self._transaction.abandon()
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
