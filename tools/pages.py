@@ -32,6 +32,7 @@ def leave(namespace: dict[str, Any]) -> None:
 
 
 PAGES = Sybil(
+    path=str(Path(__file__).parents[1]),
     parsers=[PythonCodeBlockParser(), SkipParser()],
     patterns=["*.md"],
     setup=enter,
