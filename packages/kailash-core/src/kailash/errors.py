@@ -162,6 +162,7 @@ class WorkflowExecutionError(KailashError):
         node_id: str = "",
         run_id: str = "",
         results: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
         cause: BaseException | None = None,
     ) -> None:
         ours = cause if isinstance(cause, KailashError) else None
@@ -171,6 +172,7 @@ class WorkflowExecutionError(KailashError):
         self.node_id = node_id
         self.run_id = run_id
         self.results: dict[str, Any] = results if results is not None else {}  # {node id: output} of what had finished
+        self.inputs: dict[str, Any] = inputs if inputs is not None else {}  # of the node, for its author's eyes
         self.__cause__ = cause
 
     def __str__(self) -> str:

@@ -5,8 +5,11 @@ Making one is cheap: nothing is imported, opened or bound until it is asked to s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -16,7 +19,7 @@ from nexus import exposure, options, serve
 from nexus.call import Call, Outcome, current
 from nexus.channels.base import ASGI, Channel, Receive, Scope, Send
 from nexus.channels.rest.app import RestChannel, Shell
-from nexus.jobs import Jobs
+from nexus.jobs import Jobs, Remembered
 from nexus.pipeline.authenticate import anonymous
 from nexus.pipeline.gates import Gates
 from nexus.pipeline.pipeline import Pipeline
@@ -25,9 +28,12 @@ from nexus.pipeline.validate import Validate
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from kailash.runtime.record import RunStore
     from nexus.channels.mcp.server import McpChannel
     from nexus.channels.rest.shell import FastAPIShell
     from nexus.workflows.provider import Workflows
+
+logger = logging.getLogger("nexus")
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -48,7 +54,7 @@ class Nexus:
         caps = {} if self.options.max_records is None else {"mcp": self.options.max_records}
         gates = Gates(authenticate=anonymous, validate=Validate(caps))
         self._pipeline = Pipeline(self._exposure.find, gates, ready=self._readiness.wait)
-        self.jobs = Jobs(self.answer)
+        self.jobs = Jobs(self.answer, self._written)
         self._exposure.add_inner(self.jobs)
         self._rest = RestChannel(
             self._exposure.on("rest"),
@@ -184,6 +190,7 @@ class Nexus:
                 self._readiness,
                 around=self._around,
                 close=self._close_channels,
+                leave=self._leave,
             )
             stack: ASGI = self._front
             for wrap in self._middleware:
@@ -276,9 +283,41 @@ class Nexus:
         if self._workflows is None:
             from nexus.workflows.provider import Workflows  # only who has workflows pays for the engine
 
-            self._workflows = Workflows()
+            self._workflows = Workflows(self._open_store if self.options.enable_durability else None)
             self.add(self._workflows)
         return self._workflows
+
+    def _open_store(self) -> RunStore:
+        """The store of durable runs: of the first database that offers one, else a file."""
+        from kailash.runtime.sqlite_store import default_store  # sqlite3, and only for durable runs
+        from nexus.workflows.journals import StoreOffer
+
+        offers = (each for each in self.catalogue.providers if isinstance(each, StoreOffer))
+        offer = next(offers, None)
+        return offer.run_store() if offer is not None else default_store()
+
+    def _written(self) -> Iterable[Remembered]:
+        return self._workflows.written() if self._workflows is not None and self._has_store() else ()
+
+    def _has_store(self) -> bool:
+        """Whether there may be journals; looking makes no file."""
+        from kailash.runtime.sqlite_store import SQLiteRunStore
+
+        store = self._open_store()
+        return not isinstance(store, SQLiteRunStore) or Path(store.path).exists()
+
+    def _leave(self) -> None:
+        if self._workflows is not None:
+            self._workflows.leave(leaving=True)
+
+    async def _resume(self) -> None:
+        """Go on with the runs that were cut off."""
+        try:
+            if self._workflows is not None and self.options.enable_durability and self._has_store():
+                self._workflows.leave(leaving=False)
+                await self._workflows.resume()
+        except Exception:  # what was cut off stays as it was; the application serves
+            logger.exception("runs that were cut off could not be gone on with")
 
     def _agents(self) -> Channel | None:
         wanted = self.options.enable_mcp and self.options.enable_http_transport
@@ -323,9 +362,18 @@ class Nexus:
             add(self._shell)
         return self._shell
 
-    def _around(self) -> AbstractAsyncContextManager[object]:
+    @asynccontextmanager
+    async def _around(self) -> AsyncIterator[None]:
+        """What is open as long as the application lives: the program's own, and the runs that were cut off."""
         shell = self._existing_shell()
-        return self._shell.lifespan() if shell is not None and self._shell is not None else nullcontext()
+        async with self._shell.lifespan() if shell is not None and self._shell is not None else nullcontext():
+            resuming = asyncio.create_task(self._resume())
+            try:
+                yield
+            finally:
+                self._leave()
+                resuming.cancel()
+                await asyncio.wait([resuming])
 
 
 def _in_url(host: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
-from typing import Any, TypeAlias
+from itertools import count
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -79,20 +80,36 @@ class Outputs(dict[str, Any]):
         self.run_id = run_id
 
 
-_CURRENT: ContextVar[Context] = ContextVar("nexus_context", default=ANONYMOUS)
+class Asking:
+    """The request that a program's own endpoint answers: whose it is, and a name for each workflow that it runs."""
+
+    __slots__ = ("_count", "context", "name")
+
+    def __init__(self, context: Context, name: str = "") -> None:
+        self.context = context
+        self.name = name
+        self._count = count(1)
+
+    def next_name(self) -> str:
+        """Return the name of the next workflow of this request: the same when the request comes again."""
+        return f"{self.name}#{next(self._count)}"
 
 
-def current() -> Context:
-    """Return the context of the request that this code answers: for a program's own endpoints, which get no other."""
+NOBODY: Final = Asking(ANONYMOUS)
+_CURRENT: ContextVar[Asking] = ContextVar("nexus_asking", default=NOBODY)
+
+
+def current() -> Asking:
+    """Return the request that this code answers: for endpoints of the program, which are handed no context."""
     return _CURRENT.get()
 
 
-def set_current(context: Context) -> Token[Context]:
+def set_current(asking: Asking) -> Token[Asking]:
     """Say which request is answered from here on; return what `unset_current` takes."""
-    return _CURRENT.set(context)
+    return _CURRENT.set(asking)
 
 
-def unset_current(token: Token[Context]) -> None:
+def unset_current(token: Token[Asking]) -> None:
     """End what `set_current` began."""
     _CURRENT.reset(token)
 

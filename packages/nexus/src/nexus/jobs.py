@@ -24,6 +24,7 @@ from nexus.errors import NoSuchJobError, RateLimitedError
 
 Status: TypeAlias = Literal["running", "done", "failed", "cancelled"]
 MOST: Final = 1_000  # jobs that are remembered; arbitrary
+Written: TypeAlias = Callable[[], Iterable["Remembered"]]
 NAMES: Final = (":jobs.list", ":jobs.read", ":jobs.cancel")
 
 
@@ -35,6 +36,7 @@ class Job:
         self.workflow = call.capability
         self.channel = call.channel
         self.owner: tuple[str | None, str | None] = (None, None)  # principal and tenant
+        self.run_id = ""
         self.cancellation = Cancellation()
         self.began = datetime.now(UTC)
         self.ended: datetime | None = None
@@ -46,6 +48,7 @@ class Job:
 
     def hear(self, step: Any) -> None:
         """Take note of a step, in any thread."""
+        self.run_id = step.run_id
         self.events.append(("step", told(step)))
         self._loop.call_soon_threadsafe(self._wake)
 
@@ -111,13 +114,30 @@ def told(step: Any) -> dict[str, Any]:
     return shown
 
 
+class Remembered(msgspec.Struct, frozen=True):
+    """A run that is written down: of a process that has ended, or of a request that nobody followed."""
+
+    run_id: str
+    workflow: str
+    status: str
+    owner: tuple[str | None, str | None]  # principal and tenant
+
+    def described(self) -> dict[str, Any]:
+        """Return it as a job; nobody noted when it began."""
+        return {"id": self.run_id, "workflow": self.workflow, "status": self.status, "began": None, "ended": None}
+
+
 class Jobs:
-    """The jobs of one application; a provider of what can be asked about them."""
+    """The jobs of one application; a provider of what can be asked about them.
+
+    written: gives the runs that are written down, the latest first.
+    """
 
     revision = 0
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, written: Written = list) -> None:
         self._answer = answer
+        self._written = written
         self._jobs: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -182,8 +202,11 @@ class Jobs:
         """Nothing is held without an event loop."""
 
     def _list(self, given: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
-        own = [job for job in self._jobs.values() if job.owner == (context.principal, context.tenant)]
-        return {"jobs": [job.described(whole=False) for job in reversed(own)]}
+        owner = (context.principal, context.tenant)
+        own = [job for job in self._jobs.values() if job.owner == owner]
+        followed = {job.run_id for job in own}
+        rest = [each.described() for each in self._written() if each.owner == owner and each.run_id not in followed]
+        return {"jobs": [*(job.described(whole=False) for job in reversed(own)), *rest]}
 
     def _read(self, given: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
         return self.find(given["id"], context).described(whole=True)

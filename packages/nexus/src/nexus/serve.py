@@ -125,6 +125,7 @@ class Front:
     """The ASGI application of all channels: REST, agents at ``/mcp`` and on a port of their own, and the lifespan.
 
     agents: gives the channel for agents, or None. around: what is open as long as the application lives.
+    leave: called when the end begins, before open requests are waited for.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Front:
         *,
         around: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
         close: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self._rest = rest
         self._agents = agents
@@ -142,6 +144,7 @@ class Front:
         self._readiness = readiness
         self._around = around
         self._close = close
+        self._leave = leave
         self.agents_port: int | None = None  # every path of this port is the agents'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,6 +159,7 @@ class Front:
 
     def release(self) -> None:
         """End what agents keep open only to hear of news; a server would wait for it to the end of its grace."""
+        self._leave()
         if self._met is not None and (release := getattr(self._met, "release", None)) is not None:
             release()
 

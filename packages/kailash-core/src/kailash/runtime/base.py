@@ -142,8 +142,8 @@ class Run:
         """Return the error that ends the run, with what it had produced."""
         if isinstance(error, WorkflowExecutionError):  # of a nested workflow
             inner = f"{step.id}.{error.node_id}" if error.node_id else step.id
-            return self._error(inner, state, error.__cause__ or error)
-        return self._error(step.id, state, error)
+            return self._error(inner, state, error.__cause__ or error, error.inputs)
+        return self._error(step.id, state, error, _inputs_of(step, state))
 
     def let_pass(self, step: Step, state: State, error: BaseException) -> Results:
         """Return the output of a step whose failure its author lets pass."""
@@ -151,11 +151,26 @@ class Run:
         text = error.message if isinstance(error, KailashError) else f"{type(error).__name__}: {error}"
         return {"error": text, "failed": True}
 
-    def _error(self, node_id: str, state: State, error: BaseException) -> WorkflowExecutionError:
+    def _error(
+        self, node_id: str, state: State, error: BaseException, inputs: dict[str, Any]
+    ) -> WorkflowExecutionError:
         what = f"failed: {error.message}" if isinstance(error, KailashError) else f"failed with {type(error).__name__}"
         return WorkflowExecutionError(
-            f"node {node_id!r} {what}", node_id=node_id, run_id=self.scope.run_id, results=state.outputs, cause=error
+            f"node {node_id!r} {what}",
+            node_id=node_id,
+            run_id=self.scope.run_id,
+            results=state.outputs,
+            inputs=inputs,
+            cause=error,
         )
+
+
+def _inputs_of(step: Step, state: State) -> dict[str, Any]:
+    """What the step was given, as far as it can be had: getting it may be what failed."""
+    try:
+        return {} if step.body is not None else step.inputs(state)
+    except Exception:  # noqa: BLE001 - told already, as the failure of the step
+        return {}
 
 
 def quick(run: Run, step: Step, state: State, scope: Scope) -> Any:

@@ -23,6 +23,7 @@ class SQLiteRunStore:
         self.path = str(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._claim: sqlite3.Connection | None = None
 
     def begin(self, record: RunRecord) -> RunRecord:
         with self._lock:
@@ -74,9 +75,37 @@ class SQLiteRunStore:
             )
             return [_record(row) for row in rows]
 
+    def recent(self, most: int = 100) -> list[RunRecord]:
+        """Return the runs that began last, the latest first, without their steps."""
+        with self._lock:
+            rows = self._open().execute(
+                "SELECT run_id, workflow, name, given, status FROM runs ORDER BY rowid DESC LIMIT ?", (most,)
+            )
+            return [_record(row) for row in rows]
+
+    def claim(self) -> bool:
+        """Whether this process is the one that goes on with what was cut off; it stays so until it ends or closes.
+
+        Another process that lives may be at work on what looks cut off, so only one process claims the file: it
+        holds the lock of a second one beside it, which ends with the process, however that ends.
+        """
+        with self._lock:
+            if self._claim is None:
+                beside = sqlite3.connect(f"{self.path}-claim", timeout=0, isolation_level=None, check_same_thread=False)
+                try:
+                    beside.execute("BEGIN EXCLUSIVE")
+                except sqlite3.OperationalError:
+                    beside.close()
+                    return False
+                self._claim = beside
+            return True
+
     def close(self) -> None:
         """Close the file. Idempotent."""
         with self._lock:
+            if self._claim is not None:
+                self._claim.close()
+                self._claim = None
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

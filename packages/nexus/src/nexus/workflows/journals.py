@@ -32,6 +32,20 @@ class Recoverable(Protocol):
     def claim(self) -> bool:
         """Whether this process, and no other that lives, goes on with them."""
 
+    def recent(self, most: int = 100) -> Sequence[RunRecord]:
+        """Return the runs that began last, the latest first."""
+
+    def close(self) -> None:
+        """Give back what is held. Idempotent."""
+
+
+@runtime_checkable
+class StoreOffer(Protocol):
+    """A provider whose database keeps the journals of runs."""
+
+    def run_store(self) -> RunStore:
+        """Return the store."""
+
 
 class Request(msgspec.Struct, frozen=True):
     """The request of a run: what it was given, and who asked."""
@@ -55,6 +69,16 @@ def request_of(record: RunRecord) -> Request:
     """Return the request that *record* tells of."""
     given, principal, tenant, roles = unpack(msgspec.json.decode(record.given))
     return Request(record.name, given, principal, tenant, tuple(roles))
+
+
+def of_endpoint(name: str, workflow: Any, context: Context) -> Request:
+    """Return the request of a workflow that an endpoint built: what it holds stands for what was given.
+
+    Raises: InvalidInputError when that cannot be written down.
+    """
+    steps = pack([[step.id, dict(step.config)] for step in workflow.spec.steps])
+    digest = hashlib.sha256(msgspec.json.encode(steps)).hexdigest()
+    return Request(name, {"digest": digest}, context.principal, context.tenant, tuple(context.roles))
 
 
 def run_id_of(request: Request, key: str) -> str:
@@ -85,6 +109,19 @@ class Journals:
             if self._store is None:
                 self._store = self._open()
             return self._store
+
+    def recoverable(self) -> Recoverable | None:
+        """Return the store if it can say what was cut off."""
+        store = self.store
+        return store if isinstance(store, Recoverable) else None
+
+    def close(self) -> None:
+        """Give back what the store holds; it is opened anew when it is needed."""
+        with self._lock:
+            store: object = self._store
+            self._store = None
+        if isinstance(store, Recoverable):
+            store.close()
 
     def enter(self, run_id: str, request: Request) -> None:
         """Note that a run begins. Raises: RunInProgressError."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from kailash.capability import Capability
-from kailash.context import ANONYMOUS, Context
-from kailash.errors import ConfigurationError, NoSuchCapabilityError, did_you_mean
-from kailash.runtime.record import RunStore
+from kailash.errors import ConfigurationError, KailashError, NoSuchCapabilityError, did_you_mean
+from kailash.runtime.record import RunRecord, RunStore
+from nexus.call import NOBODY, Asking
+from nexus.errors import RunInProgressError
+from nexus.jobs import Remembered
 from nexus.workflows.entries import Entry, Fixed, Made, handler
-from nexus.workflows.journals import Journals
+from nexus.workflows.journals import Journals, request_of
 from nexus.workflows.runs import Runs
 
+logger = logging.getLogger("nexus")
+
+AT_ONCE: Final = 10  # runs that are gone on with side by side; arbitrary
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")  # it stands in a path, in a command and in the name of a tool
 
 
@@ -55,18 +62,59 @@ class Workflows:
 
     # -- running
 
-    def execute(self, workflow: Any, inputs: Mapping[str, Any] | None = None, context: Context | None = None) -> Any:
+    def execute(self, workflow: Any, inputs: Mapping[str, Any] | None = None, asking: Asking = NOBODY) -> Any:
         """Run a workflow, what a builder holds, or the registered one of that name; see `Runs.execute`.
 
         Raises: NoSuchCapabilityError, InvalidInputError, NodeValidationError, WorkflowExecutionError.
         """
         if not isinstance(workflow, str):
-            return self.runs.execute(workflow, inputs, context)
+            return self.runs.execute(workflow, inputs, asking)
         entry = self._entries.get(workflow)
         if entry is None:
             raise self._unknown(workflow)
         asked = entry.accept(inputs or {})
-        return self.runs.execute(entry.workflow(asked, context or ANONYMOUS), entry.parameters(asked), context)
+        return self.runs.execute(entry.workflow(asked, asking.context), entry.parameters(asked), asking)
+
+    # -- what was cut off
+
+    def written(self) -> list[Remembered]:
+        """Return the runs that are written down, the latest first."""
+        store = self.runs.journals.recoverable() if self.runs.journals is not None else None
+        return [_remembered(record) for record in store.recent()] if store is not None else []
+
+    def leave(self, *, leaving: bool) -> None:
+        """Say that the process ends, so that what fails now is gone on with later; or that it goes on."""
+        if self.runs.journals is not None:
+            self.runs.journals.leaving = leaving
+
+    async def resume(self) -> int:
+        """Go on with the runs that were cut off, if no other process does; return how many came to their end."""
+        journals = self.runs.journals
+        store = journals.recoverable() if journals is not None else None
+        if store is None or not store.claim():
+            return 0
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(record: RunRecord) -> bool:
+            async with turns:
+                return await self._go_on(record)
+
+        return sum(await asyncio.gather(*[one(record) for record in store.unfinished()]))
+
+    async def _go_on(self, record: RunRecord) -> bool:
+        entry = self._entries.get(record.name)
+        if entry is None:
+            return False
+        logger.info("going on with run %s of workflow %s", record.run_id, record.name)
+        request = request_of(record)
+        try:
+            await self.runs.acall(entry, entry.accept(request.given), request.context(), record.run_id)
+        except RunInProgressError:  # another call of this process has it in hand
+            return False
+        except KailashError as error:
+            logger.warning("run %s of workflow %s: %s", record.run_id, record.name, error.message)
+            return False
+        return True
 
     # -- as a provider
 
@@ -81,7 +129,9 @@ class Workflows:
         """Nothing has to be made ready."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Close the store of the journals."""
+        if self.runs.journals is not None:
+            self.runs.journals.close()
 
     def _unknown(self, name: str) -> NoSuchCapabilityError:
         return NoSuchCapabilityError(f"no workflow is named {name!r}", hint=did_you_mean(name, self._entries))
@@ -95,6 +145,11 @@ class Workflows:
                 )
             self._entries = {**self._entries, entry.name: entry}
             self._revision += 1
+
+
+def _remembered(record: RunRecord) -> Remembered:
+    request = request_of(record)
+    return Remembered(record.run_id, record.name, record.status, (request.principal, request.tenant))
 
 
 def _checked(name: str) -> str:

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from kailash.capability import Capability
-from kailash.context import ANONYMOUS, Context
+from kailash.context import Context
 from kailash.runtime.aio import AsyncLocalRuntime
 from kailash.runtime.as_capability import output_schema, run_result
 from kailash.runtime.base import workflow_of
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.graph import Workflow
-from nexus.call import Outputs
+from nexus.call import NOBODY, Asking, Outputs
 from nexus.workflows.entries import Asked, Entry
-from nexus.workflows.journals import Journals, Request, run_id_of
+from nexus.workflows.journals import Journals, Request, of_endpoint, run_id_of
 
 
 class Runs:
@@ -69,19 +69,29 @@ class Runs:
             return run_result(entry.name, started, ran)
         return run_result(entry.name, started, await self._awritten(workflow, parameters, context, request, run_id))
 
-    def execute(self, given: Any, inputs: Mapping[str, Any] | None, context: Context | None = None) -> Any:
+    def execute(self, given: Any, inputs: Mapping[str, Any] | None, asking: Asking = NOBODY) -> Any:
         """Run a workflow or what a builder holds: return its outputs, or what gives them when it is awaited.
 
-        It is awaited where an event loop runs in this thread, which a blocking run would stop.
+        It is awaited where an event loop runs in this thread, which a blocking run would stop. A request with an
+        idempotency key makes it durable if it writes.
         """
         workflow: Workflow = workflow_of(given)
         parameters = {str(name): value for name, value in (inputs or {}).items()}
-        context = context or ANONYMOUS
+        context = asking.context
+        request = None
+        if self.journals is not None and context.idempotency_key and workflow.effect == "writes":
+            request = of_endpoint(asking.next_name(), workflow, context)
         if _loop_runs():
-            return self._aexecute(workflow, parameters, context)
+            return self._aexecute(workflow, parameters, context, request)
+        if request is not None:
+            return Outputs(*self._written(workflow, parameters, context, request))
         return Outputs(*self._blocking.execute(workflow, parameters=parameters, context=context))
 
-    async def _aexecute(self, workflow: Workflow, parameters: Mapping[str, Any], context: Context) -> Outputs:
+    async def _aexecute(
+        self, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request | None
+    ) -> Outputs:
+        if request is not None:
+            return Outputs(*await self._awritten(workflow, parameters, context, request, ""))
         return Outputs(*await self._under_loop.execute(workflow, parameters=parameters, context=context))
 
     def _request(self, entry: Entry, asked: Asked, context: Context, workflow: Workflow) -> Request | None:

@@ -20,7 +20,7 @@ from kailash import shapes
 from kailash.errors import KailashError, Kind, did_you_mean
 from nexus import wire
 from nexus._version import __version__
-from nexus.channels.cli import commands, locate, output, programs, verbs
+from nexus.channels.cli import commands, locate, output, programs, runs, verbs
 from nexus.channels.cli.desk import Desk
 from nexus.channels.cli.formats import Format
 
@@ -138,7 +138,7 @@ def program() -> Program:
         callback=_note_settings,
     )
     made.params.append(_version())
-    for command in programs.programs():
+    for command in [*programs.programs(), *runs.programs()]:
         made.add_command(command)
     made.add_command(Resources("model", help="Name a resource whose name is also a command of nexus."))
     return made
@@ -205,6 +205,7 @@ def _sentences(error: KailashError, usage: str) -> list[str]:
     lines.append(f"{head}: {output.cell(error.message)}")
     told = [each for each in error.problems if each.message not in error.message]
     lines += [f"  {output.cell(each.field)}: {output.cell(each.message)}" for each in told]
+    lines += runs.told(error)
     return [*lines, f"hint: {output.cell(error.hint)}"] if error.hint else lines
 
 

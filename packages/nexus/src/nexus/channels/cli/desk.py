@@ -20,7 +20,7 @@ import click
 
 from kailash.capability import Capability, Catalogue
 from kailash.errors import ConfigurationError, KailashError, NotAvailableError
-from nexus.call import Call
+from nexus.call import Call, Ticket
 from nexus.channels.cli import locate, output, verbs
 from nexus.channels.cli.formats import Format
 from nexus.errors import UnconfirmedError
@@ -131,9 +131,14 @@ class Desk:
 
     async def ask(self, capability: Capability, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the value of one call. Raises: the KailashError that refused or broke it."""
+        return await self.ask_for(capability.name, inputs)
+
+    async def ask_for(self, name: str, inputs: Mapping[str, Any], ticket: Ticket | None = None) -> Mapping[str, Any]:
+        """Return the value of one call of what has that name."""
         began = time.perf_counter()
-        outcome = await self.application().answer(Call(channel="cli", capability=capability.name, inputs=inputs))
-        self.detail(f"{capability.name} took {(time.perf_counter() - began) * 1000:.1f} ms")
+        call = Call(channel="cli", capability=name, inputs=inputs, ticket=ticket)
+        outcome = await self.application().answer(call)
+        self.detail(f"{name} took {(time.perf_counter() - began) * 1000:.1f} ms")
         if outcome.error is not None:
             raise outcome.error
         return outcome.value

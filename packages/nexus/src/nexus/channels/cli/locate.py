@@ -66,11 +66,12 @@ class Application(Protocol):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where an application is: ``module:attribute``, and who said so."""
+    """Where an application is: ``module:attribute``, who said so, and the folder of its file when it is another one."""
 
     module: str
     attribute: str
     source: str
+    folder: str = ""
 
     def __str__(self) -> str:
         return f"{self.module}:{self.attribute}"
@@ -117,8 +118,9 @@ def load(place: Place, folder: Path) -> Application:
 
     Raises: UnusableApplicationError, with the exception of the program as its cause.
     """
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    home = place.folder or str(folder)
+    if home not in sys.path:
+        sys.path.insert(0, home)
     found: Any = _import(place)
     if not place.attribute:
         return _only(found, place)
@@ -160,10 +162,14 @@ def _only(module: Any, place: Place) -> Application:
 
 def _read(spelled: str, source: str) -> Place:
     module, colon, attribute = spelled.partition(":")
-    module = module.removesuffix(".py").replace("/", ".")
+    home = ""
+    if module.startswith(("/", "~", "../")):  # a file elsewhere; one below this folder is a module of it
+        path = Path(module).expanduser().resolve()
+        module, home = path.name, str(path.parent)
+    module = module.removesuffix(".py").removeprefix("./").replace("/", ".")
     if not module or (colon and not attribute):
         raise UnusableApplicationError(f"{spelled!r} is no application", hint="spell it module:attribute")
-    return Place(module, attribute or "app", source)
+    return Place(module, attribute or "app", source, home)
 
 
 def _configured(path: Path) -> str | None:

@@ -21,7 +21,7 @@ from kailash.context import Context
 from kailash.errors import InvalidInputError, KailashError, Problem
 from kailash.shapes import encode_json
 from nexus import wire
-from nexus.call import set_current, unset_current
+from nexus.call import Asking, set_current, unset_current
 from nexus.channels.base import ASGI, Receive, Scope, Send
 from nexus.channels.rest import marking, reply
 from nexus.options import Options
@@ -46,7 +46,10 @@ class FastAPIShell:
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the program's endpoints."""
-        token = set_current(_context(scope))
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        token = set_current(_asking(scope))
         try:
             await self.app(scope, receive, send)
         finally:
@@ -96,13 +99,14 @@ def with_cors(inner: ASGI, origins: tuple[str, ...]) -> ASGI:
     )
 
 
-def _context(scope: Scope) -> Context:
+def _asking(scope: Scope) -> Asking:
     headers = dict(scope.get("headers", ()))
-    return Context(
+    context = Context(
         request_id=headers.get(b"x-request-id", b"").decode("latin-1"),
         channel="rest",
         idempotency_key=headers.get(b"idempotency-key", b"").decode("latin-1"),
     )
+    return Asking(context, f"{scope.get('method', '')} {scope['path']}")
 
 
 def _response(error: KailashError, request: Request) -> Response:

@@ -149,3 +149,18 @@ def test_an_application_that_cannot_be_used_is_a_sentence(tmp_path: Path, named:
 
     with pytest.raises(UnusableApplicationError, match=said):
         locate.load(locate.find(named, {}, folder), folder)
+
+
+@pytest.mark.parametrize("spelled", ["{}/elsewhere.py:shop", "{}/elsewhere:shop", "../other/elsewhere.py:shop"])
+def test_a_file_elsewhere_is_named_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelled: str) -> None:
+    other = folder_with(tmp_path / "other", elsewhere="from nexus import Nexus\nshop = Nexus(title='Elsewhere')\n")
+    here = folder_with(tmp_path / "here")
+    monkeypatch.chdir(here)
+
+    application = locate.load(locate.find(spelled.format(other), {}, here), here)
+
+    assert application.options.title == "Elsewhere"
+
+
+def test_a_file_below_this_folder_is_a_module_of_it(tmp_path: Path) -> None:
+    assert locate.find("./shop/app.py:nexus", {}, tmp_path) == Place("shop.app", "nexus", "--app")
