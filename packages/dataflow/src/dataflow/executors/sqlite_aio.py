@@ -1,8 +1,7 @@
-"""SQLite under asyncio: reads where the loop stands, writes on one thread.
+"""SQLite under asyncio: short statements where the loop stands, transactions on one thread.
 
-Rule 1: a read of a file runs inline on a reader connection of the loop: a WAL reader waits for nobody, and a hop to a
-        thread costs more than most reads. One that takes longer than `BUDGET` is interrupted and asked again on a
-        thread, and its shape goes to a thread from then on.
+Rule 1: a statement of a file that commits by itself runs inline on a connection of the loop (`sqlite_inline`): a hop
+        to a thread costs more than most statements. What would wait or takes long goes to a thread.
 Rule 2: from a plan's first other effect on, the rest of the plan runs on the writer thread: one hop for each plan.
         What waits for the commit still happens on the loop.
 Rule 3: a database in memory is one connection; a plan runs inline while it holds it, and there is no thread.
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -21,14 +20,14 @@ from dataflow.executors.atransaction import AsyncSession, AsyncTransaction, aper
 from dataflow.executors.loops import PerLoop
 from dataflow.executors.pool import Pool, Pooled
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession, after_fork
-from dataflow.executors.sqlite_threads import Reader, Writer
+from dataflow.executors.sqlite_inline import Inline
+from dataflow.executors.sqlite_writer import Writer
 from dataflow.executors.transaction import checked_isolation, perform
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Pooled)
 
 THREADS: Final = 4  # for slow reads and explicit transactions; arbitrary: SQLite does not gain from more
-MOST_SLOW: Final = 1_000  # shapes remembered as slow; arbitrary
 
 
 class AsyncSqliteDatabase:
@@ -39,16 +38,15 @@ class AsyncSqliteDatabase:
         self.memory = database.memory
         self.shared = database
         self._writer = Writer(database)
-        self._readers: PerLoop[Reader] = PerLoop(lambda loop: Reader(database))
-        self._slow: set[Hashable] = set()
+        self._inline: PerLoop[Inline] = PerLoop(lambda loop: Inline(database))
         self._threads: ThreadPoolExecutor | None = None
         self._inherited: list[Any] = []
         after_fork(self)
 
     def forked(self) -> None:
-        """Begin anew in a child process: no thread came along, and the readers are the parent's."""
+        """Begin anew in a child process: no thread came along, and the connections are the parent's."""
         if not self.memory:
-            self._inherited += [self._readers.abandon(), self._writer, self._threads]
+            self._inherited += [self._inline.abandon(), self._writer, self._threads]
         self._writer, self._threads = Writer(self._database), None
 
     async def run(self, plan: DataPlan[T], within: AsyncTransaction | None = None) -> T:
@@ -57,14 +55,16 @@ class AsyncSqliteDatabase:
             return await aperform(plan, self, within)
         if self.memory:
             return await self._run_inline(plan)
-        reader = self._readers.current()
+        inline = self._inline.current()
         try:
             effect = next(plan)
-            while type(effect) is Query and not effect.writes:
+            while type(effect) is Query:
                 try:
-                    reply = None if effect.shape in self._slow else reader.read(effect)
+                    reply = inline.answer(effect)
                     if reply is None:
-                        reply = await self._read_slowly(effect)
+                        if effect.writes:
+                            break
+                        reply = await self.query(effect)
                 except Exception as fault:  # noqa: BLE001 - as `drive`: the plan may catch what its question caused
                     effect = plan.throw(fault)
                 else:
@@ -123,13 +123,13 @@ class AsyncSqliteDatabase:
         session.last.add_done_callback(lambda _: self._clear(session.blocking))  # at once when it is done
 
     async def aclose(self) -> None:
-        """Close the readers and stop the threads."""
-        await self._readers.aclose()
+        """Close the connections and stop the threads."""
+        await self._inline.aclose()
         self._stop()
 
     def close(self) -> None:
-        """Close the readers and stop the threads."""
-        self._readers.close()
+        """Close the connections and stop the threads."""
+        self._inline.close()
         self._stop()
 
     def submit(self, act: Callable[[], T]) -> Future[T]:
@@ -141,11 +141,6 @@ class AsyncSqliteDatabase:
     async def on_thread(self, act: Callable[[], T]) -> T:
         """Return what *act* returns on a thread."""
         return await asyncio.wrap_future(self.submit(act))
-
-    async def _read_slowly(self, effect: Query) -> Rows:
-        if len(self._slow) < MOST_SLOW:
-            self._slow.add(effect.shape)
-        return await self.query(effect)
 
     async def _run_inline(self, plan: DataPlan[T]) -> T:
         session = await _take(self._database.pool)

@@ -72,6 +72,37 @@ def test_a_read_that_takes_long_does_not_hold_the_loop(stand: Stand) -> None:
         assert count == 3_000_000 and turns > 5
 
 
+def test_a_write_that_waits_for_another_process_does_not_hold_the_loop(stand: Stand, sqlite_url: str) -> None:
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+
+    async def whole() -> bool:
+        await stand.aio.run(add("a"))
+        await stand.aio.run(add("b"))  # on the loop: the turn and the connection are there
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.ensure_future(stand.aio.run(add("c")))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        waited = not waiting.done()
+        other.execute("COMMIT")
+        await waiting
+        return waited
+
+    assert stand.do(whole)
+    assert stand.run(skus()) == ["a", "b", "c"]
+    other.close()
+
+
+def test_writes_from_a_loop_leave_no_endless_log(stand: Stand, sqlite_url: str) -> None:
+    async def whole() -> None:
+        for number in range(1_000):
+            await stand.aio.run(add(f"{number:04}"))
+
+    stand.do(whole)
+
+    log = Path(sqlite_url.removeprefix("sqlite:///") + "-wal")
+    assert log.stat().st_size < 4096 * 1_000 * 2  # SQLite's own bound of 1,000 pages, and one share of writes more
+
+
 def test_a_long_write_ends_when_its_task_is_cancelled(stand: Stand) -> None:
     sql = COUNTING.format(2_000_000_000) + "INSERT INTO items (sku, qty) SELECT 'x' || i, i FROM n WHERE i % 5000 = 0"
 

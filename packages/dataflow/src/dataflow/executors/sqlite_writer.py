@@ -1,4 +1,4 @@
-"""The two ways in which an event loop meets a SQLite file: a reader that runs inline, a writer on a thread."""
+"""The thread that writes to a SQLite file for event loops: transactions, and what waits or takes long."""
 
 from __future__ import annotations
 
@@ -6,50 +6,15 @@ import asyncio
 import contextlib
 import queue
 import threading
-import time
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from dataflow.effects import DataPlan, Effect, Query, Rows
+from dataflow.effects import DataPlan, Effect
 from dataflow.errors import DatabaseError
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession
 from dataflow.executors.transaction import Deed, Work, settle
-from kailash.errors import DeadlineExceededError
 from kailash.plan import proceed
 
 T = TypeVar("T")
-
-BUDGET: Final = 0.004  # seconds that a read may hold the loop; arbitrary: less than a frame, more than a page of rows
-STEPS: Final = 4_000  # SQLite instructions between two looks at the clock; about 0.1 ms
-
-
-class Reader:
-    """A loop's own connection for reads, which it interrupts when they take too long."""
-
-    def __init__(self, database: SqliteDatabase) -> None:
-        self._session = database.connect()
-        connection = self._session.connection
-        connection.execute("PRAGMA query_only = ON")
-        connection.set_progress_handler(self._too_long, STEPS)
-        self._began = 0.0
-
-    def read(self, effect: Query) -> Rows | None:
-        """Run one statement that changes nothing; None: it takes longer than the budget."""
-        self._began = time.monotonic()
-        try:
-            return self._session.query(effect)
-        except DeadlineExceededError:
-            return None
-
-    def _too_long(self) -> bool:
-        return time.monotonic() - self._began > BUDGET
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        self._session.close()
-
-    def discard(self) -> None:
-        """Close the connection, which is bound to no loop."""
-        self._session.close()
 
 
 class Job:
