@@ -29,17 +29,20 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[harness.Line], None]:
+def record(request: pytest.FixtureRequest, benchmark: Any) -> Iterator[Callable[[harness.Line], None]]:
     """Keep a line for the table and in pytest-benchmark's own report (the ratio, and both sides)."""
+    lines: list[harness.Line] = []
 
     def keep(line: harness.Line) -> None:
+        lines.append(line)
         request.config.stash[LINES].append(line)
-        benchmark.extra_info.update(
-            what=line.what, ratio=line.ratio, ours=line.ours, limit=line.limit, reach=line.reach, aim=line.aim
-        )
-        benchmark.pedantic(lambda: None, rounds=1)  # the figure is the ratio; see harness
 
-    return keep
+    yield keep
+    benchmark.extra_info["lines"] = [
+        {"what": each.what, "ratio": each.ratio, "ours": each.ours, "limit": each.limit, "reach": each.reach}
+        for each in lines
+    ]
+    benchmark.pedantic(lambda: None, rounds=1)  # the figures are the ratios; see harness
 
 
 @pytest.fixture(scope="module")
