@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kailash.runtime.record import RunStore
     from nexus.channels.mcp.server import McpChannel
     from nexus.channels.rest.shell import FastAPIShell
+    from nexus.discovery import Found
     from nexus.workflows.provider import Workflows
 
 logger = logging.getLogger("nexus")
@@ -65,6 +67,9 @@ class Nexus:
             jobs=self.jobs,
         )
         self._workflows: Workflows | None = None
+        self._discovered: Sequence[Found] | None = None
+        self._stopping = threading.Event()
+        self._resuming: asyncio.Task[None] | None = None
         self._mcp: McpChannel | None = None
         self._shell: FastAPIShell | None = None
         self._endpoints: list[Callable[[FastAPIShell], None]] = []  # wait for the shell, so that its import can wait
@@ -137,6 +142,18 @@ class Nexus:
         Raises: WorkflowValidationError, NodeValidationError, WorkflowExecutionError.
         """
         return self._offered().execute(workflow, inputs, current())
+
+    def discover(self) -> Sequence[Found]:
+        """With ``auto_discovery=True``, offer the workflows of the modules in the working directory, blocking, once.
+
+        A server does that by itself, after its port is open.
+        """
+        if self.options.auto_discovery and self._discovered is None:
+            from nexus.discovery import discover  # only who wants it pays for it
+
+            self._discovered = []
+            self._discovered = discover(Path.cwd(), self.register, owner=self, stop=self._stopping)
+        return self._discovered or []
 
     # --- endpoints of the program's own ---
 
@@ -307,6 +324,7 @@ class Nexus:
         return not isinstance(store, SQLiteRunStore) or Path(store.path).exists()
 
     def _leave(self) -> None:
+        self._stopping.set()
         if self._workflows is not None:
             self._workflows.leave(leaving=True)
 
@@ -318,6 +336,23 @@ class Nexus:
                 await self._workflows.resume()
         except Exception:  # what was cut off stays as it was; the application serves
             logger.exception("runs that were cut off could not be gone on with")
+
+    def _begin_discovery(self) -> None:
+        """Look for workflows in a thread; nobody waits for it, and what is found is there from then on."""
+        if not self.options.auto_discovery or self._discovered is not None:
+            return
+        self._stopping.clear()
+        loop = asyncio.get_running_loop()
+
+        def go_on() -> None:
+            self._resuming = loop.create_task(self._resume())
+
+        def look() -> None:
+            self.discover()
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(go_on)
+
+        threading.Thread(target=look, name="nexus-discovery", daemon=True).start()
 
     def _agents(self) -> Channel | None:
         wanted = self.options.enable_mcp and self.options.enable_http_transport
@@ -367,13 +402,14 @@ class Nexus:
         """What is open as long as the application lives: the program's own, and the runs that were cut off."""
         shell = self._existing_shell()
         async with self._shell.lifespan() if shell is not None and self._shell is not None else nullcontext():
-            resuming = asyncio.create_task(self._resume())
+            self._resuming = asyncio.create_task(self._resume())
+            self._begin_discovery()
             try:
                 yield
             finally:
                 self._leave()
-                resuming.cancel()
-                await asyncio.wait([resuming])
+                self._resuming.cancel()
+                await asyncio.wait([self._resuming])
 
 
 def _in_url(host: str) -> str:

@@ -44,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     enable_mcp: bool = True
     enable_http_transport: bool = True  # False: agents come over stdio only
     enable_durability: bool = True
+    auto_discovery: bool = False  # offer the workflows of the modules in the working directory
     cors_origins: tuple[str, ...] = ()
     max_body: int = 10 * MEBIBYTE
     ready_timeout: float = 30.0  # longest time that a call waits for the schema
@@ -109,7 +110,6 @@ KEYWORDS: Final = frozenset(Options.__struct_fields__) - {
     "max_records",
 }
 NOT_YET: Final[Mapping[str, str]] = {
-    "auto_discovery": "register workflows and providers by name",
     "channels_synced": "",
     "enable_auth": "put an authenticating proxy in front, or keep host on loopback",
     "auth_config": "put an authenticating proxy in front, or keep host on loopback",

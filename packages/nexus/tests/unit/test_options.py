@@ -44,7 +44,6 @@ def test_an_unknown_key_of_dataflow_config_is_an_error_with_the_closest_name() -
         {"enable_sse_transport": True},
         {"enable_monitoring": True},
         {"monitoring_config": {"prometheus_enabled": True}},
-        {"auto_discovery": True},
         {"channels_synced": True},
     ],
     ids=lambda asked: next(iter(asked)),

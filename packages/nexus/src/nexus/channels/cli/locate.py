@@ -56,6 +56,9 @@ class Application(Protocol):
     def start(self) -> None:
         """Serve until stopped."""
 
+    def discover(self) -> object:
+        """Offer the workflows that ``auto_discovery`` finds, blocking, once."""
+
     @property
     def asgi(self) -> ASGI:
         """The HTTP application."""

@@ -89,8 +89,13 @@ def _desk() -> Desk:
     return click.get_current_context().ensure_object(Desk)
 
 
+def _offered(desk: Desk) -> dict[str, Capability]:
+    desk.application().discover()
+    return {each.name: each for each in desk.catalogue.values() if not each.resource}
+
+
 def _found(desk: Desk, name: str) -> Capability:
-    offered = {each.name: each for each in desk.catalogue.values() if not each.resource}
+    offered = _offered(desk)
     if name not in offered:
         hint = did_you_mean(name, offered) if offered else "this application has none: see Nexus.register"
         raise NoSuchCapabilityError(f"no workflow is named {name!r}", hint=hint)
@@ -108,8 +113,7 @@ def _workflows(name: str | None, **settings: Any) -> None:
         return
     rows = [
         {"name": each.name, "inputs": ", ".join(each.inputs.schema().get("properties", ())), "summary": each.summary}
-        for each in desk.catalogue.values()
-        if not each.resource
+        for each in _offered(desk).values()
     ]
     output.table(desk.screen, rows, ("name", "inputs", "summary"))
 

@@ -105,7 +105,8 @@ def _inputs(capability: Capability, rows: int) -> dict[str, Any]:
             "default": min(DEFAULT_ROWS, rows),
             "description": "the most records to return",
         }
-    return {**schema, "type": "object", "properties": properties, "additionalProperties": False}
+    more = not capability.resource and schema.get("additionalProperties", False)
+    return {**schema, "type": "object", "properties": properties, "additionalProperties": more}
 
 
 def _index(tools: Iterable[Tool]) -> dict[str, Tool]:

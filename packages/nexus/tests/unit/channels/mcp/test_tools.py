@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta
 
+from kailash import WorkflowBuilder
 from kailash.capability import Catalogue
 from kailash.errors import ConfigurationError, NoSuchCapabilityError
+from nexus import Nexus
 from nexus.channels.mcp import tools
+from nexus.channels.mcp.calls import Desk
 from nexus.testing import notes_provider
 
 
@@ -108,3 +112,41 @@ def test_two_capabilities_under_one_name_are_refused_with_both_titles() -> None:
 
 def _fields(tool: tools.Tool) -> dict[str, Any]:
     return {name: getattr(tool, name) for name in tool.__struct_fields__}
+
+
+def checkout() -> Nexus:
+    def order(item: str, count: Annotated[int, Meta(ge=1)] = 1) -> dict[str, Any]:
+        return {"item": item, "count": count}
+
+    builder = WorkflowBuilder("checkout", "Order something.")
+    builder.add_node(order, "order", {"item": "{{item}}", "count": "{{count}}"})
+    app = Nexus(enable_durability=False)
+    app.register("shop.checkout", builder)
+    return app
+
+
+def test_a_workflow_is_a_tool_with_its_own_input_schema() -> None:
+    (tool,) = tools.from_catalogue(checkout().catalogue_of("mcp"), "database", 1000).tools
+
+    assert tool.name.startswith("shop_checkout_")
+    assert (tool.title, tool.description) == ("shop.checkout", "Order something.")
+    assert tool.inputs == {
+        "type": "object",
+        "properties": {"item": {"type": "string"}, "count": {"type": "integer", "minimum": 1, "default": 1}},
+        "required": ["item"],
+        "additionalProperties": False,
+    }
+    assert not tool.hints.read_only
+
+
+async def test_a_workflow_is_called_by_an_agent_and_refuses_with_its_problems() -> None:
+    app = checkout()
+    desk = Desk(app.catalogue_of("mcp"), app.answer, app.options)
+
+    done = await desk.call("shop.checkout", {"item": "$order.count"}, {})
+    refused = await desk.call("shop.checkout", {"itm": "lamp"}, {})
+
+    assert done.structured is not None
+    assert done.structured["outputs"] == {"order": {"item": "$order.count", "count": 1}}
+    assert refused.failed
+    assert "did you mean 'item'" in json.loads(refused.text)["errors"][0]["message"]
