@@ -1,4 +1,4 @@
-"""DataFlow: one annotated class becomes a table, eleven operations and eleven workflow nodes."""
+"""DataFlow: one annotated class becomes a table, its operations and their workflow nodes."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Runner(Protocol):
 
 
 class Action(msgspec.Struct, frozen=True):
-    """One of the eleven: how its inputs are read, what it changes, how it is described."""
+    """One of the operations: how its inputs are read, what it changes, how it is described."""
 
     name: str
     nature: Nature
@@ -46,6 +46,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
         Action("delete", Nature.DESTROY, spellings.delete, "Delete one {one}."),
         Action("list", Nature.READ, spellings.list, "List {many}: filtered, sorted, a page at a time."),
         Action("count", Nature.READ, spellings.count, "Count {many}."),
+        Action("aggregate", Nature.READ, spellings.aggregate, "Compute totals of {many}: sums, averages, counts."),
         Action("upsert", Nature.WRITE, spellings.upsert, "Create one {one}, or change the one that is there."),
         Action("bulk_create", Nature.WRITE, spellings.bulk_create, "Create many {many}.", True, False),
         Action("bulk_update", Nature.WRITE, spellings.bulk_update, "Change many {many}.", True, False),
@@ -71,7 +72,7 @@ class OperationIntake:
 
 
 def of_model(model: Model, runner: Runner) -> Iterator[Capability]:
-    """Yield the eleven capabilities of *model*."""
+    """Yield the capabilities of *model*."""
     for action in ACTIONS.values():
         yield _capability(action, model.spec, runner)
 

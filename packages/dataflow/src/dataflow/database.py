@@ -150,7 +150,7 @@ class DataFlow:
         return self.models.revision
 
     def capabilities(self) -> Iterable[Capability]:
-        """Return the eleven capabilities of every model."""
+        """Return the capabilities of every model."""
         return [each for model in self.models for each in capabilities.of_model(model, self)]
 
     @property

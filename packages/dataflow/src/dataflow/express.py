@@ -64,6 +64,9 @@ class _Questions:
     def _count(self, model: str, filter: Values | None) -> ops.Count:
         return ops.Count(model, self._where(self._db.spec(model), filter))
 
+    def _aggregate(self, model: str, asked: Values) -> ops.Operation:
+        return spellings.aggregate(self._db.spec(model), asked).operation
+
     def _update(self, model: str, id: Any, fields: Values) -> ops.Operation:
         return spellings.update(self._db.spec(model), {"id": id, "fields": fields}).operation
 
@@ -137,6 +140,14 @@ class Express(_Questions):
         """Return how many records *filter* finds."""
         number: int = await self._db.arun(self._count(model, filter))
         return number
+
+    async def aggregate(self, model: str, **asked: Any) -> builtins.list[Record]:
+        """Return a row for each group: ``group_by=["category"], aggregate={"stock": {"$sum": "stock"}}``.
+
+        Also ``filter having sort limit``; docs/reference/operations.md has all of it.
+        """
+        rows: builtins.list[Record] = await self._db.arun(self._aggregate(model, asked))
+        return rows
 
     async def update(self, model: str, id: Any, fields: Values) -> Record:
         """Change fields of one record; return it as it is then. Raises: RecordNotFoundError."""
@@ -228,6 +239,14 @@ class ExpressSync(_Questions):
         """Return how many records *filter* finds."""
         number: int = self._db.run(self._count(model, filter))
         return number
+
+    def aggregate(self, model: str, **asked: Any) -> builtins.list[Record]:
+        """Return a row for each group: ``group_by=["category"], aggregate={"stock": {"$sum": "stock"}}``.
+
+        Also ``filter having sort limit``; docs/reference/operations.md has all of it.
+        """
+        rows: builtins.list[Record] = self._db.run(self._aggregate(model, asked))
+        return rows
 
     def update(self, model: str, id: Any, fields: Values) -> Record:
         """Change fields of one record; return it as it is then. Raises: RecordNotFoundError."""

@@ -11,6 +11,7 @@ from decimal import Decimal, Inexact, localcontext
 from functools import lru_cache, partial
 from typing import Any, Final
 
+from dataflow.executors import sqlite_totals
 from kailash.conditions import json_values, patterns
 from kailash.shapes import decode_json
 
@@ -21,8 +22,10 @@ _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 def register(connection: sqlite3.Connection) -> None:
     """Teach *connection* our functions and collation."""
-    for name, arguments, function in _FUNCTIONS:
+    for name, arguments, function in (*_FUNCTIONS, *sqlite_totals.FUNCTIONS):
         connection.create_function(name, arguments, function, deterministic=True)
+    for name, total in sqlite_totals.AGGREGATES:
+        connection.create_aggregate(name, 1, total)
     connection.create_collation(DECIMAL_COLLATION, _compare)
     connection.execute("PRAGMA case_sensitive_like = ON")
 

@@ -242,6 +242,11 @@ def column_type(field: FieldSpec) -> sa.types.TypeEngine[Any]:
         raise ModelError(f"field {field.name!r} is of type {kind!r}, which has no column type") from None
 
 
+def plain_type(kind: Any) -> sa.types.TypeEngine[Any]:
+    """Return the column type of a computed value: an int, a float, a Decimal, a bool or a text."""
+    return _PLAIN[kind]
+
+
 def _text(field: FieldSpec) -> sa.types.TypeEngine[Any]:
     length = field.max_length if field.max_length and field.max_length <= MAX_VARCHAR else None
     return (Text(length) if length else _unlimited()).with_variant(sa.Text(), "sqlite")
@@ -307,4 +312,12 @@ COLUMN_TYPES: Final[dict[Any, Callable[[FieldSpec], sa.types.TypeEngine[Any]]]] 
     bytes: lambda _: Bytes(),
     dict: _json,
     list: _json,
+}
+
+_PLAIN: Final[dict[Any, sa.types.TypeEngine[Any]]] = {
+    int: Integer().with_variant(sa.Integer(), "sqlite"),
+    float: _DOUBLE,
+    Decimal: _NUMBER,
+    bool: Boolean(),
+    str: _unlimited().with_variant(sa.Text(), "sqlite"),
 }

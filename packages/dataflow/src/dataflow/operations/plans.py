@@ -6,12 +6,12 @@ from typing import Any, assert_never
 
 from dataflow.effects import DataPlan
 from dataflow.model.registry import Model
-from dataflow.operations import bulk, count, create, delete, list, read, update, upsert
+from dataflow.operations import aggregate, bulk, count, create, delete, list, read, update, upsert
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 
 
-def plan(operation: ops.Operation, model: Model, dialect: Dialect) -> DataPlan[Any]:
+def plan(operation: ops.Operation, model: Model, dialect: Dialect) -> DataPlan[Any]:  # noqa: C901 - one for each
     """Return the plan of *operation* on *model*, for a database of that *dialect*."""
     match operation:
         case ops.Read():
@@ -26,6 +26,8 @@ def plan(operation: ops.Operation, model: Model, dialect: Dialect) -> DataPlan[A
             return delete.plan(operation, model)
         case ops.Count():
             return count.plan(operation, model)
+        case ops.Aggregate():
+            return aggregate.plan(operation, model)
         case ops.Upsert():
             return upsert.plan(operation, model, dialect)
         case ops.BulkCreate():

@@ -15,7 +15,7 @@ from dataflow.operations.spellings import Asked
 Result = dict[str, Any]
 
 
-def result(asked: Asked, outcome: Any) -> Result:
+def result(asked: Asked, outcome: Any) -> Result:  # noqa: C901 - one for each operation
     """Return the result of *asked*, whose plan ended with *outcome*.
 
     Raises: RecordNotFoundError where a record was wanted and none was found.
@@ -34,6 +34,8 @@ def result(asked: Asked, outcome: Any) -> Result:
             return _listed(operation, outcome)
         case ops.Count():
             return {"count": outcome}
+        case ops.Aggregate():
+            return {"groups": outcome, "count": len(outcome)}
         case ops.Upsert():
             action = "created" if outcome.created else "updated"
             return {"record": outcome.record, "created": outcome.created, "action": action}

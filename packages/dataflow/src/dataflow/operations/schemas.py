@@ -78,6 +78,41 @@ def _list(spec: ModelSpec) -> Schema:
     )
 
 
+def _aggregate(spec: ModelSpec) -> Schema:
+    fields = {**_list_of({"type": "string", "enum": [*spec.by_name]})}
+    results = {name: {**fields, "description": f"The {what} of each of these fields."} for name, what in _SHORT}
+    return _of(
+        {
+            "group_by": {
+                "type": "array",
+                "items": {"type": ["string", "object"]},
+                "description": 'Fields, and parts of dates: ["category", {"$date_trunc": ["day", "created_at"]}]; '
+                '"created_at:day" is the same.',
+            },
+            "aggregate": {
+                "type": "object",
+                "description": 'What to compute: {"revenue": {"$sum": {"$multiply": ["price", "stock"]}}, '
+                '"orders": {"$count": "*"}}',
+            },
+            **results,
+            "count": {**BOOLEAN, "description": "Also count the records of each group."},
+            "filter": FILTER,
+            "having": {"type": "object", "description": 'Which groups: {"revenue": {"$gt": 100}}'},
+            "sort": {"type": "string", "description": "Results, separated by commas; a minus sorts descending."},
+            "limit": {**INTEGER, "minimum": 0, "description": "Groups of the answer."},
+        }
+    )
+
+
+_SHORT: Final = (
+    ("sum", "sum"),
+    ("avg", "average"),
+    ("min", "least"),
+    ("max", "greatest"),
+    ("count_distinct", "number of different values"),
+)
+
+
 def _upsert(spec: ModelSpec) -> Schema:
     fields = spec.settable.schema(partial=True)
     match = {**_list_of({"type": "string"}), "description": "Unique fields by which an existing record is known."}
@@ -111,6 +146,7 @@ INPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
     "delete": lambda spec: _of({"id": _id(spec)}, "id"),
     "list": _list,
     "count": lambda spec: _of({"filter": FILTER}),
+    "aggregate": _aggregate,
     "upsert": _upsert,
     "bulk_create": lambda spec: _of(
         {
@@ -153,6 +189,7 @@ OUTPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
         "count",
     ),
     "count": lambda spec: _of({"count": INTEGER}, "count"),
+    "aggregate": lambda spec: _of({"groups": _list_of({"type": "object"}), "count": INTEGER}, "groups", "count"),
     "upsert": lambda spec: _of(
         {"record": _record(spec), "created": BOOLEAN, "action": {"type": "string", "enum": ["created", "updated"]}},
         "record",

@@ -14,6 +14,7 @@ import msgspec
 
 from dataflow.errors import UnconfirmedError
 from dataflow.model.spec import ModelSpec
+from dataflow.operations import grouping
 from dataflow.operations import rows as reading
 from dataflow.operations import values as ops
 from dataflow.query import assign, ordering
@@ -88,6 +89,13 @@ def count(spec: ModelSpec, given: Given) -> Asked:
     """``filter``."""
     _only(spec, "count", given, ("filter",))
     return Asked(ops.Count(spec.name, _where(spec, given.get("filter"))))
+
+
+def aggregate(spec: ModelSpec, given: Given) -> Asked:
+    """``group_by``, ``aggregate`` or ``sum avg min max count count_distinct``, ``filter having sort limit``."""
+    known = ("filter", "group_by", "aggregate", *grouping.SHORT, "count", "having", "sort", "order_by", "limit")
+    _only(spec, "aggregate", given, known)
+    return Asked(grouping.aggregate(spec, given))
 
 
 def upsert(spec: ModelSpec, given: Given) -> Asked:

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dataflow.model.registry import Model
+from dataflow.operations import totals
+from dataflow.operations import values as ops
 from dataflow.operations.chosen import ID
 from dataflow.query import binding, render
 from dataflow.query.assign import Assignment
@@ -268,3 +270,25 @@ def _assigned(model: Model, changes: Mapping[str, Assignment]) -> dict[str, Any]
 
 def _bound(model: Model, names: Iterable[str]) -> dict[str, Any]:
     return {name: sa.bindparam(binding.SET + name, type_=model.table.c[name].type) for name in names}
+
+
+# -- groups --------------------------------------------------------------------------------------------------
+
+
+def aggregate(model: Model, operation: ops.Aggregate) -> sa.Executable:
+    """SELECT what is computed of each group of the records, and then of the groups those that are wanted."""
+    table = model.table
+    groups = [(each.name, totals.group(table, each.field, each.unit)) for each in operation.groups]
+    measures = [(each.name, totals.total(table, each)) for each in operation.measures]
+    computed = sa.select(*[element.label(name) for name, element in (*groups, *measures)]).select_from(table)
+    if operation.where.shape != render.NOTHING_ASKED:
+        computed = computed.where(render.condition(table, operation.where))
+    computed = computed.group_by(*[element for _, element in groups])
+    rows = sa.Table("_groups", sa.MetaData(), *[sa.Column(name, each.type) for name, each in (*groups, *measures)])
+    statement = sa.select(*rows.c).add_cte(computed.cte("_groups"))
+    if operation.having.shape != render.NOTHING_ASKED:
+        statement = statement.where(render.condition(rows, operation.having, binding.HAVING))
+    sorted_by = {key.field for key in operation.order}
+    rest = [Order(name) for name, _ in groups if name not in sorted_by]
+    statement = statement.order_by(*render.order_by(rows, (*operation.order, *rest)))
+    return statement if operation.limit is None else statement.limit(sa.bindparam("_limit", type_=sa.Integer()))

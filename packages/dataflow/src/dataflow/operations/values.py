@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from dataflow.operations.expressions import Expression
 from dataflow.query.assign import Assignment
 from dataflow.query.ordering import Order, Page
 from kailash.conditions import EVERYTHING, Where
@@ -144,10 +145,51 @@ class BulkUpsert(msgspec.Struct, frozen=True):
     repeated: int = 0  # rows that a later row of the same *match* was merged into
 
 
+class Group(msgspec.Struct, frozen=True):
+    """What records are grouped by: a field, or the *unit* ("day") that a date of it is in."""
+
+    name: str
+    field: str
+    unit: str = ""
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """What is computed of a group, and its Python type; no expression: of the records themselves (count)."""
+
+    name: str
+    function: str  # "sum", "avg", "min", "max", "count", "count_distinct"
+    expression: Expression | None
+    kind: Any
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """Compute *measures* of each group of records; the outcome is a row for each group, {name: value}."""
+
+    model: str
+    where: Where = EVERYTHING
+    groups: tuple[Group, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    constants: tuple[Any, ...] = ()  # of the expressions, by their places
+    having: Where = EVERYTHING  # over the names of groups and measures
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+
+
 Operation: TypeAlias = (
-    Create | Read | Update | Delete | List | Count | Upsert | BulkCreate | BulkUpdate | BulkDelete | BulkUpsert
+    Create
+    | Read
+    | Update
+    | Delete
+    | List
+    | Count
+    | Aggregate
+    | Upsert
+    | BulkCreate
+    | BulkUpdate
+    | BulkDelete
+    | BulkUpsert
 )
-READS = (Read, List, Count)
+READS = (Read, List, Count, Aggregate)
 
 
 class Listing(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ from kailash.conditions import All, Not, Some, Test, Where, patterns
 SET: Final = "_set_"  # before the name of a changed field; no field begins with an underscore
 KEY: Final = "_key"  # bind name of the key of a row that a bulk update is about
 OPERAND: Final = "_w"  # before the number of a filter's operand
+HAVING: Final = "_h"  # before the number of an operand that groups are chosen by
+CONSTANT: Final = "_c"  # before the number of a constant of an expression
 AFTER: Final = "_after"  # before the number of a cursor's value
 
 _SPELLED: Final[Mapping[str, Callable[[Any], Any]]] = {
