@@ -57,7 +57,7 @@ class WorkflowBuilder:
         step = StepSpec(
             id=self._name(node_type) if node_id is None else str(node_id),
             type=node_type,
-            config=_copied({**(config or {}), **inputs}),
+            config={str(name): _copied(value) for name, value in {**(config or {}), **inputs}.items()},
             retry=retry_of(retry),
             timeout=timeout,
             on_error=on_error,

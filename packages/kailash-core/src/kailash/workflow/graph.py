@@ -98,7 +98,7 @@ class Workflow:
         """A digest of the steps and how they are joined: equal for workflows whose runs can go on in each other."""
         if not self._fingerprint:
             steps = [(step.id, _type_name(step), sorted(step.config)) for step in self.spec.steps]
-            written = msgspec.json.encode([steps, self.spec.connections, self.spec.cycles])
+            written = msgspec.json.encode([steps, self.spec.connections, self.spec.cycles], enc_hook=str)  # a `Literal`
             self._fingerprint = hashlib.sha256(written).hexdigest()[:32]
         return self._fingerprint
 

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from kailash import LocalRuntime, Node, NodeParameter, NodeRegistry, RetryPolicy, Workflow, WorkflowBuilder, node
+from kailash import (
+    LocalRuntime,
+    Node,
+    NodeParameter,
+    NodeRegistry,
+    RetryPolicy,
+    Workflow,
+    WorkflowBuilder,
+    literal,
+    node,
+)
 from kailash.errors import ConfigurationError, WorkflowValidationError
 from kailash.nodes.nodetype import NodeType
 from kailash.workflow.graph import Connection
@@ -278,3 +288,19 @@ def test_yaml_says_the_same_as_json() -> None:
     yaml = pytest.importorskip("yaml")
 
     assert yaml.safe_load(whole().to_yaml()) == whole().to_dict()
+
+
+def test_names_that_came_with_a_request_are_names_like_others() -> None:
+    def keep(**given: str) -> dict[str, object]:
+        return {"given": given}
+
+    def written(given: dict[str, str], name: str) -> Workflow:
+        builder = WorkflowBuilder()
+        builder.add_node(keep, name, {**given})
+        builder.add_connection(name, "given", builder.add_node(keep, "then"), name)
+        return builder.build()
+
+    plain, marked = written({"a": "x"}, "first"), written(literal({"a": "x"}), literal("first"))
+
+    assert marked.fingerprint == plain.fingerprint
+    assert {type(name) for name in marked.spec.steps[0].config} == {str}

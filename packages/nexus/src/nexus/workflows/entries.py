@@ -18,7 +18,7 @@ from kailash.runtime.base import workflow_of
 from kailash.shapes import REQUIRED, RefusedError
 from kailash.workflow.builder import WorkflowBuilder
 from kailash.workflow.graph import Workflow
-from kailash.workflow.references import literal
+from kailash.workflow.references import Literal, literal
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -200,6 +200,17 @@ def literal_data(value: Any) -> Any:
     """Return *value* with every text in it marked as data; what is neither text nor a container stays itself."""
     if type(value) is str or isinstance(value, Mapping | list | tuple):
         return literal(value)
+    return value
+
+
+def unmarked(value: Any) -> Any:
+    """Return *value* with plain text for `kailash.Literal`: what a run is given is never read as a template."""
+    if isinstance(value, Literal):
+        return str(value)
+    if type(value) is dict:
+        return {unmarked(key): unmarked(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(unmarked(item) for item in value)
     return value
 
 

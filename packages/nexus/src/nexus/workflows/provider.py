@@ -15,7 +15,7 @@ from kailash.runtime.record import RunRecord, RunStore
 from nexus.call import NOBODY, Asking
 from nexus.errors import RunInProgressError
 from nexus.jobs import Remembered
-from nexus.workflows.entries import Entry, Fixed, Made, handler
+from nexus.workflows.entries import Entry, Fixed, Made, handler, unmarked
 from nexus.workflows.journals import Journals, request_of
 from nexus.workflows.runs import Runs
 
@@ -72,7 +72,7 @@ class Workflows:
         entry = self._entries.get(workflow)
         if entry is None:
             raise self._unknown(workflow)
-        asked = entry.accept(inputs or {})
+        asked = entry.accept(unmarked(dict(inputs or {})))
         return self.runs.execute(entry.workflow(asked, asking.context), entry.parameters(asked), asking)
 
     # -- what was cut off

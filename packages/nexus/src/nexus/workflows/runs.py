@@ -15,7 +15,7 @@ from kailash.runtime.base import workflow_of
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.graph import Workflow
 from nexus.call import NOBODY, Asking, Outputs
-from nexus.workflows.entries import Asked, Entry
+from nexus.workflows.entries import Asked, Entry, unmarked
 from nexus.workflows.journals import Journals, Request, of_endpoint, run_id_of
 
 
@@ -76,7 +76,7 @@ class Runs:
         idempotency key makes it durable if it writes.
         """
         workflow: Workflow = workflow_of(given)
-        parameters = {str(name): value for name, value in (inputs or {}).items()}
+        parameters = unmarked(dict(inputs or {}))
         context = asking.context
         request = None
         if self.journals is not None and context.idempotency_key and workflow.effect == "writes":

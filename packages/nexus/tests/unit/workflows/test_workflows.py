@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kailash import Context, Literal, WorkflowBuilder
+from kailash import Context, Literal, WorkflowBuilder, literal
 from kailash.capability import Nature
 from kailash.errors import (
     ConfigurationError,
@@ -228,6 +228,15 @@ def test_a_workflow_runs_in_blocking_code(app: Nexus) -> None:
     assert app.execute_workflow("greet", {"name": "Eve"}) == {"greet": {"text": "Hello Eve"}}
     with pytest.raises(NoSuchCapabilityError, match="did you mean 'greet'"):
         app.execute_workflow("gret")
+
+
+def test_marked_inputs_arrive_as_plain_text(app: Nexus) -> None:
+    app.register("greet", greeting())
+    marked = literal({"name": "{{x}}"})
+
+    for given in ("greet", greeting()):
+        text = app.execute_workflow(given, marked)["greet"]["text"]
+        assert (text, type(text)) == ("Hello {{x}}", str)
 
 
 async def test_a_workflow_is_awaited_under_a_loop(app: Nexus) -> None:

@@ -370,6 +370,11 @@ def _write(desk: Desk, request: Request, value: Mapping[str, Any]) -> None:
     structured = screen.format in {Format.JSON, Format.NDJSON}
     if action == "count" and screen.format is Format.TABLE:
         screen.stream.write(f"{value['count']}\n")
+    elif action == "aggregate":
+        groups = value["groups"]
+        out = output.writer(screen, groups[0] if groups else ())
+        out.rows(groups)
+        out.end({})
     elif action == "upsert" and not structured:
         output.show(screen, value["record"])
         desk.say(str(value["action"]))

@@ -33,6 +33,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "list": Verb(word="list", filters=True, settled=frozenset({"filter", "order_by"})),
     "count": Verb(word="count", filters=True, settled=frozenset({"filter"})),
+    "aggregate": Verb(word="aggregate", filters=True, settled=frozenset({"filter", "order_by"})),
     "update": Verb(
         word="update",
         identified=True,

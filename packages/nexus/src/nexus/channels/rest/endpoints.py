@@ -66,6 +66,17 @@ def count(capability: Capability, answer: Answer) -> Endpoint:
     return endpoint
 
 
+def aggregate(capability: Capability, answer: Answer) -> Endpoint:
+    """GET /products/aggregate: what is computed of each group of records."""
+
+    async def endpoint(request: Request) -> Reply:
+        inputs = params.for_totals(request.scope["query_string"], capability.record)
+        value = await _value(request, answer, capability.name, inputs)
+        return Reply(200, encode_json({"items": value["groups"]}), [JSON])
+
+    return endpoint
+
+
 def read(capability: Capability, answer: Answer) -> Endpoint:
     """GET /products/7: one record."""
     name, key = capability.name, _key(capability)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kailash.capability import Capability
 from nexus.channels.rest import openapi_runs as runs
 from nexus.channels.rest.openapi_parts import PROBLEM, REFUSED, Schema, answered
-from nexus.channels.rest.params import DEFAULT_LIMIT, MAX_LIMIT, RESERVED
+from nexus.channels.rest.params import DEFAULT_LIMIT, MAX_LIMIT, RESERVED, TOTALS
 from nexus.options import Options
 
 BULK: Final[Schema] = {
@@ -93,6 +93,7 @@ class _Resource:
             "": self._collection(),
             "/{id}": self._item(),
             "/count": {"get": self._count()} if "count" in self._actions else {},
+            "/aggregate": {"get": self._aggregate()} if "aggregate" in self._actions else {},
             "/upsert": {"post": self._upsert("post")} if "upsert" in self._actions else {},
             "/bulk": {"post": self._bulk()} if bulk else {},
         }
@@ -133,6 +134,16 @@ class _Resource:
         if made:
             made["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": self._id()}]
         return made
+
+    def _aggregate(self) -> Schema:
+        items: Schema = {"type": "array", "items": {"type": "object"}}
+        groups: Schema = {"type": "object", "properties": {"items": items}, "required": ["items"]}
+        inputs = self._actions["aggregate"].inputs.schema()["properties"]
+        own = [
+            _query(name, {"type": "string"}, inputs[name].get("description", "")) for name in TOTALS if name in inputs
+        ]
+        answer = {"200": answered("A row for each group.", groups)}
+        return self._operation("aggregate", answer, parameters=[*own, *self._filters()])
 
     def _count(self) -> Schema:
         number: Schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}

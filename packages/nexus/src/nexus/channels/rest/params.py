@@ -7,7 +7,7 @@ Rule 2: what is unknown is an error that lists what is known; nothing is ignored
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
@@ -73,6 +73,22 @@ def for_count(query: bytes, record: Shape | None) -> dict[str, Any]:
     return inputs
 
 
+def for_totals(query: bytes, record: Shape | None) -> dict[str, Any]:
+    """Return the inputs of an aggregate. Raises: as `for_list`."""
+    inputs: dict[str, Any] = {}
+    filters: Pairs = []
+    for key, value in pairs(query):
+        read = TOTALS.get(key)
+        if read is None:
+            filters.append((key, value))
+        elif key in inputs:
+            raise InvalidQueryError(f"{key!r} is given twice", hint="give it once, with commas between several")
+        else:
+            inputs[key] = read(value)
+    _add_filters(inputs, filters, record, TOTALS)
+    return inputs
+
+
 def for_one(query: bytes) -> dict[str, Any]:
     """Return the inputs that the query string of one record may give: ``fields``. Raises: InvalidQueryError."""
     return only(query, {"fields": _names})
@@ -103,7 +119,9 @@ def names(text: str) -> list[str]:
     return _names(text)
 
 
-def _add_filters(inputs: dict[str, Any], filters: Pairs, record: Shape | None) -> None:
+def _add_filters(
+    inputs: dict[str, Any], filters: Pairs, record: Shape | None, reserved: Iterable[str] | None = None
+) -> None:
     if not filters:
         return
     if record is None:
@@ -111,16 +129,18 @@ def _add_filters(inputs: dict[str, Any], filters: Pairs, record: Shape | None) -
     try:
         where = conditions.read_text(filters, record)
     except InvalidFilterError as error:
-        raise _with_reserved(error, filters, record) from None
+        raise _with_reserved(error, filters, record, reserved or RESERVED) from None
     given = inputs.get("filter")
     inputs["filter"] = where if given is None else conditions.parse(given, record) & where
 
 
-def _with_reserved(error: InvalidFilterError, filters: Pairs, record: Shape) -> InvalidFilterError:
+def _with_reserved(
+    error: InvalidFilterError, filters: Pairs, record: Shape, reserved: Iterable[str]
+) -> InvalidFilterError:
     """Return *error*, its hint naming the reserved words too when a key is nearer to one of them."""
     for key, _ in filters:
         if key.partition("__")[0] not in record.fields:
-            known = [*record.fields, *RESERVED]
+            known = [*record.fields, *reserved]
             return InvalidFilterError(error.message, hint=did_you_mean(key, known, most=40), problems=error.problems)
     return error
 
@@ -170,6 +190,21 @@ def _count(text: str) -> str | None:
             raise InvalidQueryError("count is neither exact nor none", hint="give count=exact or leave it out")
 
 
+def _groups(text: str) -> list[Any]:
+    """Names with commas between, or a JSON list."""
+    if not text.lstrip().startswith("["):
+        return _names(text)
+    given = decode_json(text)
+    return given if isinstance(given, list) else [given]
+
+
+def _object(text: str) -> dict[str, Any]:
+    given = decode_json(text)
+    if not isinstance(given, dict):
+        raise InvalidQueryError("aggregate and having are JSON objects", hint='for example {"n": {"$count": "*"}}')
+    return given
+
+
 def _names(text: str) -> list[str]:
     return [name for name in (part.strip() for part in text.split(",")) if name]
 
@@ -191,4 +226,14 @@ RESERVED: Final[Mapping[str, Callable[[str], Any]]] = {
     "count": _count,
     "include": _not_yet,
     "q": _not_yet,
+}
+TOTALS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "group_by": _groups,
+    "aggregate": _object,
+    **dict.fromkeys(("sum", "avg", "min", "max", "count_distinct"), _names),
+    "count": lambda text: text not in ("false", "0"),
+    "filter": _filter,
+    "having": _object,
+    "sort": str,
+    "limit": _limit,
 }

@@ -36,6 +36,7 @@ ITEM: Final[Mapping[str, tuple[str, Make]]] = {
 }
 NAMED: Final[Mapping[str, Mapping[str, tuple[str, Make]]]] = {
     "count": {"GET": ("count", endpoints.count)},
+    "aggregate": {"GET": ("aggregate", endpoints.aggregate)},
     "upsert": {"POST": ("upsert", endpoints.upsert)},
 }
 

@@ -37,14 +37,25 @@ class Paths:
         self._catalogue = catalogue
         self._answer = answer
         self._jobs = jobs
+        self._seen: tuple[int, ...] | None = None
+        self._executions: dict[str, Methods] = {}  # path -> what is there; those that are asked most
 
     def find(self, path: str) -> Methods | None:
         """Return what is at *path*, if anything."""
+        revision = self._catalogue.revision
+        if revision != self._seen:
+            offered = [each for each in self._catalogue.values() if not each.resource]
+            self._executions = {
+                f"/workflows/{each.name}/execute": {"POST": _Execution(each, self._answer, self._jobs)}
+                for each in offered
+            }
+            self._seen = revision
+        return self._executions.get(path) or self._other(path)
+
+    def _other(self, path: str) -> Methods | None:
         match path.split("/"):
             case ["", "workflows"]:
                 return {"GET": self._list}
-            case ["", "workflows", name, "execute"] if (found := self._workflow(name)) is not None:
-                return {"POST": _Execution(found, self._answer, self._jobs)}
             case ["", "workflows", name, "workflow", "info"] if (found := self._workflow(name)) is not None:
                 return {"GET": _Information(found)}
             case ["", "jobs"] if self._jobs is not None:
