@@ -124,5 +124,5 @@ async def test_a_model_that_appears_later_is_listed_and_works(app: Nexus, era: s
         made = await agent.call_tool("database_orders_create", {"total": 12.5})
 
     assert "database_orders_list" in listed
-    assert len(listed) == 22
+    assert len(listed) == 24
     assert not made.is_error

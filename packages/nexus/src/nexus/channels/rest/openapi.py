@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from kailash.capability import Capability
@@ -143,7 +143,7 @@ class _Resource:
             _query(name, {"type": "string"}, inputs[name].get("description", "")) for name in TOTALS if name in inputs
         ]
         answer = {"200": answered("A row for each group.", groups)}
-        return self._operation("aggregate", answer, parameters=[*own, *self._filters()])
+        return self._operation("aggregate", answer, parameters=[*own, *self._filters(TOTALS)])
 
     def _count(self) -> Schema:
         number: Schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
@@ -185,13 +185,13 @@ class _Resource:
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
         return operation
 
-    def _filters(self) -> list[Schema]:
+    def _filters(self, reserved: Container[str] = RESERVED) -> list[Schema]:
         if self._record is None:
             return []
         properties = self._record.schema(partial=True).get("properties", {})
         made = []
         for name, schema in properties.items():
-            key = f"{name}__eq" if name in RESERVED else name
+            key = f"{name}__eq" if name in reserved else name
             made.append(_query(key, schema, f"Only records whose {name} is this; {name}__gte and the like work too."))
         return made
 
