@@ -133,6 +133,13 @@ class RunCancelledError(KailashError):
     code = "cancelled"
 
 
+class RunInProgressError(KailashError):
+    """A durable run is under way already; its outcome can be had when it has ended."""
+
+    kind = Kind.CONFLICT
+    code = "run_in_progress"
+
+
 class WorkflowValidationError(KailashError):
     """A workflow cannot be built; ``problems`` lists everything that is wrong with it, ``field`` the node's id."""
 

@@ -8,7 +8,6 @@ KailashError
 +-- TooLargeError         a body or a batch is over its limit
 +-- NotReadyError         the schema is not ready yet
 +-- PortTakenError        another program listens there
-+-- RunInProgressError    a run with that idempotency key is under way
 +-- KeyReusedError        an idempotency key came with another request before
 +-- NoSuchJobError        no job of the caller has that id
 +-- FaultError            a fault of ours, told without its details
@@ -66,13 +65,6 @@ class PortTakenError(KailashError):
 
     kind = Kind.UNAVAILABLE
     code = "port_taken"
-
-
-class RunInProgressError(KailashError):
-    """The run of that idempotency key is under way; its outcome can be had a moment later."""
-
-    kind = Kind.CONFLICT
-    code = "run_in_progress"
 
 
 class KeyReusedError(KailashError):

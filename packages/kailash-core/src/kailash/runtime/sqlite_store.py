@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from kailash.errors import RunInProgressError
 from kailash.runtime.record import RunRecord, Status
 
 
@@ -17,26 +20,32 @@ class SQLiteRunStore:
 
     Written with write-ahead logging and ``synchronous=NORMAL``: what was kept survives the death of the
     process; the last steps before a power failure may be lost (https://www.sqlite.org/pragma.html#pragma_synchronous).
+
+    Each run has an owner: the store that began it or took it over. A store holds the lock of a small file of its
+    own beside the journals; that ends with the process, however it ends, and so tells others that it is no more.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._claim: sqlite3.Connection | None = None
+        self._end: Callable[[], object] | None = None  # closes what is open; at the latest when the interpreter ends
+        self._owner = ""
 
     def begin(self, record: RunRecord) -> RunRecord:
         with self._lock:
             connection = self._open()
             added = connection.execute(
-                "INSERT OR IGNORE INTO runs (run_id, workflow, name, given, status) VALUES (?, ?, ?, ?, 'running')",
-                (record.run_id, record.workflow, record.name, record.given),
+                "INSERT OR IGNORE INTO runs (run_id, workflow, name, given, status, owner)"
+                " VALUES (?, ?, ?, ?, 'running', ?)",
+                (record.run_id, record.workflow, record.name, record.given, self._owner),
             )
             if added.rowcount:
                 return record
-            connection.execute(
-                "UPDATE runs SET status = 'running' WHERE run_id = ? AND status = 'failed'", (record.run_id,)
-            )
+            if not self._own(connection, record.run_id):
+                raise RunInProgressError(
+                    f"run {record.run_id!r} is under way in another process", hint="ask again when it ended"
+                )
             return self._load(connection, record.run_id)
 
     def keep(self, run_id: str, steps: Sequence[tuple[str, bytes]]) -> None:
@@ -83,32 +92,26 @@ class SQLiteRunStore:
             )
             return [_record(row) for row in rows]
 
-    def claim(self) -> bool:
-        """Whether this process is the one that goes on with what was cut off; it stays so until it ends or closes.
+    def take_over(self, names: Collection[str]) -> list[RunRecord]:
+        """Return the runs of workflows of these names that were cut off, oldest first; they are this store's now.
 
-        Another process that lives may be at work on what looks cut off, so only one process claims the file: it
-        holds the lock of a second one beside it, which ends with the process, however that ends.
+        A run is cut off when it did not end and its owner lives no more, or is this store.
         """
         with self._lock:
-            if self._claim is None:
-                beside = sqlite3.connect(f"{self.path}-claim", timeout=0, isolation_level=None, check_same_thread=False)
-                try:
-                    beside.execute("BEGIN EXCLUSIVE")
-                except sqlite3.OperationalError:
-                    beside.close()
-                    return False
-                self._claim = beside
-            return True
+            connection = self._open()
+            rows = connection.execute(
+                "SELECT run_id, workflow, name, given, status FROM runs WHERE status = 'running' ORDER BY rowid"
+            ).fetchall()
+            records = [_record(row) for row in rows]
+            return [each for each in records if each.name in names and self._own(connection, each.run_id)]
 
     def close(self) -> None:
         """Close the file. Idempotent."""
         with self._lock:
-            if self._claim is not None:
-                self._claim.close()
-                self._claim = None
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._connection = None
+            if self._end is not None:
+                self._end()
+                self._end = None
 
     def _load(self, connection: sqlite3.Connection, run_id: str) -> RunRecord:
         row = connection.execute(
@@ -117,14 +120,77 @@ class SQLiteRunStore:
         steps = dict(connection.execute("SELECT path, output FROM steps WHERE run_id = ?", (run_id,)).fetchall())
         return _record(row, steps)
 
+    def _own(self, connection: sqlite3.Connection, run_id: str) -> bool:
+        """Make a run this store's unless another one that lives has it in hand; whether that is so now."""
+        status, owner = connection.execute("SELECT status, owner FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if status == "done":
+            return True
+        if status == "running" and owner != self._owner and self._lives(owner):
+            return False
+        taken = connection.execute(
+            "UPDATE runs SET status = 'running', owner = ? WHERE run_id = ? AND status = ? AND owner = ?",
+            (self._owner, run_id, status, owner),
+        )
+        return taken.rowcount == 1
+
+    def _lives(self, owner: str) -> bool:
+        """Whether the store of that name holds its lock."""
+        place = Path(self._place(owner))
+        if not place.exists():
+            return False
+        try:
+            _locked(place).close()
+        except sqlite3.OperationalError:
+            return True
+        place.unlink(missing_ok=True)
+        return False
+
+    def _live(self) -> tuple[sqlite3.Connection, Path] | None:
+        """Take the lock that says that this store lives; clear away those of stores that were killed."""
+        if self.path == ":memory:":
+            return None
+        base = Path(self.path)
+        for place in base.parent.glob(f"{glob.escape(base.name)}-*.alive"):
+            self._lives(place.name[len(base.name) + 1 : -len(".alive")])
+        place = Path(self._place(self._owner))
+        lock = _locked(place, timeout=5)
+        while not place.exists():  # another one cleared it away before it was locked
+            lock.close()
+            lock = _locked(place, timeout=5)
+        return lock, place
+
+    def _place(self, owner: str) -> str:
+        return f"{self.path}-{owner}.alive"
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(TABLES)
+            self._owner = os.urandom(8).hex()
+            self._end = weakref.finalize(self, _ended, connection, self._live())
             self._connection = connection
         return self._connection
+
+
+def _ended(connection: sqlite3.Connection, life: tuple[sqlite3.Connection, Path] | None) -> None:
+    connection.close()
+    if life is not None:
+        lock, place = life
+        lock.close()
+        place.unlink(missing_ok=True)
+
+
+def _locked(place: Path, timeout: float = 0) -> sqlite3.Connection:
+    """Return a connection that locks a file of its own. Raises: sqlite3.OperationalError when another one does."""
+    connection = sqlite3.connect(place, timeout=timeout, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        connection.close()
+        raise
+    return connection
 
 
 def _insert(connection: sqlite3.Connection, run_id: str, steps: Sequence[tuple[str, bytes]]) -> None:
@@ -140,7 +206,8 @@ INSERT: Final = "INSERT OR IGNORE INTO steps (run_id, path, output) VALUES (?, ?
 MAX_ROWS: Final = 5_000  # of one statement: 15,000 of the 32,766 parameters, https://sqlite.org/limits.html
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS runs (
-    run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, name TEXT NOT NULL, given BLOB NOT NULL, status TEXT NOT NULL
+    run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, name TEXT NOT NULL, given BLOB NOT NULL, status TEXT NOT NULL,
+    owner TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS steps (
     run_id TEXT NOT NULL, path TEXT NOT NULL, output BLOB NOT NULL, PRIMARY KEY (run_id, path)

@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from kailash.context import Context
+from kailash.errors import RunInProgressError
 from kailash.runtime.base import new_run_id
 from kailash.runtime.record import RunRecord, RunStore, Status
 from kailash.workflow.packing import pack, unpack
-from nexus.errors import KeyReusedError, RunInProgressError
+from nexus.errors import KeyReusedError
 
 
 @runtime_checkable
 class Recoverable(Protocol):
     """A store that can say what was cut off."""
 
-    def unfinished(self) -> Sequence[RunRecord]:
-        """Return the runs that began and did not end, oldest first."""
-
-    def claim(self) -> bool:
-        """Whether this process, and no other that lives, goes on with them."""
+    def take_over(self, names: Collection[str]) -> Sequence[RunRecord]:
+        """Return the runs of workflows of these names that were cut off; no other process goes on with them."""
 
     def recent(self, most: int = 100) -> Sequence[RunRecord]:
         """Return the runs that began last, the latest first."""

@@ -10,10 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from kailash.capability import Capability
-from kailash.errors import ConfigurationError, KailashError, NoSuchCapabilityError, did_you_mean
+from kailash.errors import (
+    ConfigurationError,
+    KailashError,
+    NoSuchCapabilityError,
+    RunInProgressError,
+    did_you_mean,
+)
 from kailash.runtime.record import RunRecord, RunStore
 from nexus.call import NOBODY, Asking
-from nexus.errors import RunInProgressError
 from nexus.jobs import Remembered
 from nexus.workflows.entries import Entry, Fixed, Made, handler, unmarked
 from nexus.workflows.journals import Journals, request_of
@@ -88,10 +93,10 @@ class Workflows:
             self.runs.journals.leaving = leaving
 
     async def resume(self) -> int:
-        """Go on with the runs that were cut off, if no other process does; return how many came to their end."""
+        """Go on with the runs that were cut off; return how many came to their end."""
         journals = self.runs.journals
         store = journals.recoverable() if journals is not None else None
-        if store is None or not store.claim():
+        if store is None:
             return 0
         turns = asyncio.Semaphore(AT_ONCE)
 
@@ -99,7 +104,7 @@ class Workflows:
             async with turns:
                 return await self._go_on(record)
 
-        return sum(await asyncio.gather(*[one(record) for record in store.unfinished()]))
+        return sum(await asyncio.gather(*[one(record) for record in store.take_over(self._entries)]))
 
     async def _go_on(self, record: RunRecord) -> bool:
         entry = self._entries.get(record.name)

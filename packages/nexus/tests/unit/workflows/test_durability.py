@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from kailash import WorkflowBuilder
+from kailash.errors import RunInProgressError
+from kailash.runtime.record import RunRecord
 from kailash.runtime.sqlite_store import SQLiteRunStore
 from nexus import Nexus
 from nexus.call import Call, Ticket
@@ -173,13 +175,24 @@ async def test_what_was_cut_off_goes_on_at_the_next_start(shop: Shop, path: Path
     assert len(shop.payments) == 2
 
 
-async def test_only_one_process_goes_on_with_what_was_cut_off(shop: Shop, path: Path) -> None:
-    store, other = SQLiteRunStore(path), SQLiteRunStore(path)
+def record(run_id: str) -> RunRecord:
+    return RunRecord(run_id=run_id, workflow="w", name="checkout", given=b"[]", status="running")
 
-    assert (store.claim(), store.claim(), other.claim()) == (True, True, False)
-    store.close()
-    assert other.claim()
-    other.close()
+
+def test_a_run_is_taken_over_when_its_owner_is_no_more(path: Path) -> None:
+    owner, other, third = SQLiteRunStore(path), SQLiteRunStore(path), SQLiteRunStore(path)
+    owner.begin(record("r"))
+
+    assert other.take_over(["checkout"]) == []
+    with pytest.raises(RunInProgressError):
+        other.begin(record("r"))
+    owner.close()
+    assert other.take_over(["another"]) == []
+    assert [each.run_id for each in other.take_over(["checkout"])] == ["r"]
+    assert third.take_over(["checkout"]) == []
+    for store in (other, third):
+        store.close()
+    assert [each.name for each in path.parent.glob("*.alive")] == []
 
 
 async def test_nothing_is_written_for_what_only_reads_or_is_not_durable(shop: Shop, path: Path) -> None:
