@@ -52,8 +52,8 @@ class DataFlow:
         self.models = Models()
         self.express = Express(self)
         self.express_sync = ExpressSync(self)
-        self._nodes = ModelNodes(self)
         self._home = Home(self.prepare, self.create_tables_async, lambda: self._sync, lambda: self._async)
+        self._nodes = ModelNodes(self, self._home)
         self._pool = PoolOptions(
             pool_size=self.options.pool_size,
             max_overflow=self.options.max_overflow,

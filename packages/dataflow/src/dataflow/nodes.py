@@ -1,13 +1,23 @@
-"""Capabilities as workflow nodes: ``ProductCreateNode`` is ``products.create``."""
+"""Capabilities as workflow nodes: ``ProductCreateNode`` is ``products.create``; and the steps of transactions.
+
+A node of a model joins the transaction that its run holds, by itself or by ``transaction_id``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
 
-from kailash.capability import Capability
+import msgspec
+
+from dataflow.transactions import held, steps
+from dataflow.transactions.joined import JOINED, Home
+from kailash.capability import Capability, Inputs, Intake
 from kailash.nodes.from_capability import node_type_of
-from kailash.nodes.nodetype import NodeType
+from kailash.nodes.nodetype import NodeType, Values
+from kailash.nodes.scope import Scope
+
+JOINS: Final = "transaction_id"
 
 
 class Source(Protocol):
@@ -24,8 +34,9 @@ class Source(Protocol):
 class ModelNodes:
     """The node types of every model of one database, made when they are first asked for."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, home: Home) -> None:
         self._source = source
+        self._home = home
         self._revision = -1
         self._types: dict[str, NodeType] = {}
 
@@ -40,7 +51,72 @@ class ModelNodes:
     def _current(self) -> dict[str, NodeType]:
         revision = self._source.revision
         if revision != self._revision:
-            types = [node_type_of(capability) for capability in self._source.capabilities()]
-            self._types = {each.name: each for each in types}
+            types = [_joining(capability, self._home) for capability in self._source.capabilities()]
+            self._types = steps.node_types(self._home) | {each.name: each for each in types}
             self._revision = revision
         return self._types
+
+
+class JoiningIntake:
+    """What a node of a model takes: what its capability does, and the transaction that it joins."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of the capability: most nodes need not name their transaction."""
+        return self._intake.schema()
+
+    def accept(self, given: Inputs) -> Any:
+        """Return what the capability accepts, without the transaction."""
+        return self._intake.accept({name: value for name, value in given.items() if name != JOINS})
+
+
+def _joining(capability: Capability, home: Home) -> NodeType:
+    """Return the node type of *capability*, which joins the transaction of its run."""
+    alone = node_type_of(capability)
+    run, arun = alone.run, alone.arun
+    assert run is not None
+    assert arun is not None
+    named = capability.record is None or JOINS not in capability.record.fields
+
+    def run_joined(values: Values, scope: Scope) -> Mapping[str, Any]:
+        if not scope.around and not (named and JOINS in values):
+            return run(values, scope)  # type: ignore[no-any-return]
+        found = _transaction(values, scope, named=named)
+        if found is None:
+            return run(values, scope)  # type: ignore[no-any-return]
+        token = JOINED.set(found.joined(home))
+        try:
+            return run(values, scope)  # type: ignore[no-any-return]
+        finally:
+            JOINED.reset(token)
+
+    async def in_transaction(values: Values, scope: Scope) -> Mapping[str, Any]:
+        found = _transaction(values, scope, named=named)
+        if found is None:
+            return await arun(values, scope)  # type: ignore[no-any-return]
+        token = JOINED.set(found.joined(home))
+        try:
+            return await arun(values, scope)  # type: ignore[no-any-return]
+        finally:
+            JOINED.reset(token)
+
+    def arun_joined(values: Values, scope: Scope) -> Any:
+        if not scope.around and not (named and JOINS in values):
+            return arun(values, scope)
+        return in_transaction(values, scope)
+
+    inputs = JoiningIntake(capability.inputs) if named else capability.inputs
+    return msgspec.structs.replace(alone, run=run_joined, arun=arun_joined, inputs=inputs)
+
+
+def _transaction(values: Values, scope: Scope, *, named: bool) -> held.HeldTransaction | None:
+    """Return the open transaction of the run. Raises: TransactionError when the step names another one."""
+    found = held.held(scope)
+    id = values.pop(JOINS, None) if named else None
+    if found is not None:
+        found.check(id)
+    elif id is not None:
+        raise held.unknown()
+    return found

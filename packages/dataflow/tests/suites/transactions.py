@@ -177,10 +177,10 @@ class Blocks:
             pass
 
     def test_a_nested_one_has_the_level_of_the_outer_one(self, shop: Face) -> None:
-        with shop.transaction("SERIALIZABLE"):
-            with shop.transaction("serializable"):
+        with shop.transaction("REPEATABLE_READ"):
+            with shop.transaction("read_committed"):
                 shop.express("count", "Product")
-            with pytest.raises(ConfigurationError, match="nested"), shop.transaction("REPEATABLE_READ"):
+            with pytest.raises(ConfigurationError, match="nested"), shop.transaction("SERIALIZABLE"):
                 pass
 
     def test_a_model_is_declared_before_and_not_inside(self, shop: Face) -> None:

@@ -30,7 +30,7 @@ class AsyncBlock:
         self._transaction: AsyncTransaction | None = None
         self._savepoint: AsyncSavepoint | None = None
         self._lock = asyncio.Lock()  # of the connection: held for each plan, and by an inner block
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = _running()
         self._ended = ""
         self._cut = False  # cancelled while another task uses the connection, which then gives it back
 

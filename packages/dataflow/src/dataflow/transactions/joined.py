@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
 from dataflow.executors.sync import SyncExecutor
+from dataflow.executors.transaction import ISOLATION
 from kailash.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def find(block: Joined | None, home: Home) -> Joined | None:
 
 
 def refuse_level(block: Joined, outer: Joined) -> None:
-    """Refuse an isolation level that a savepoint cannot have. Raises: ConfigurationError."""
-    if block.isolation and block.isolation != outer.isolation:
+    """Refuse a stricter isolation level than that of *outer*, which a savepoint has. Raises: ConfigurationError."""
+    if block.isolation and _STRICTNESS[block.isolation] > _STRICTNESS.get(outer.isolation, 0):
         raise ConfigurationError(
             "a nested transaction has the isolation level of the outer one", hint="give the level to the outer one"
         )
@@ -97,6 +98,7 @@ def foreign(face: str) -> TransactionError:
     return TransactionError(f"this transaction is used {face}, and cannot be from here", hint=_INSTEAD[face])
 
 
+_STRICTNESS: Final = {level: rank for rank, level in enumerate(ISOLATION.values())}
 _INSTEAD: Final[dict[str, Any]] = {
     "under asyncio": "await db.express and db.transaction(), or AsyncLocalRuntime, on the event loop that began it",
     "blocking": "use db.express_sync and db.transaction_sync(), or LocalRuntime",

@@ -266,9 +266,16 @@ class _Call:
         if inspect.iscoroutinefunction(self.function):
             return None
         function, finish = self.function, self.finish
-        if defaults or self.injected:
-            return lambda values, scope: finish(function(**self.arguments(values, scope, defaults)))
-        return lambda values, scope: finish(function(**values))
+        dressed = bool(defaults or self.injected)
+
+        def run(values: Values, scope: Scope) -> Any:
+            if dressed:
+                values = self.arguments(values, scope, defaults)
+            if scope.around:
+                return finish(scope.inside(function, **values))
+            return finish(function(**values))
+
+        return run
 
     def arun(self, defaults: Values | None = None) -> ARun | None:
         """The asyncio face, or None for a plain function."""
@@ -276,7 +283,12 @@ class _Call:
             return None
 
         async def arun(values: Values, scope: Scope) -> Any:
-            return self.finish(await self.function(**self.arguments(values, scope, defaults)))
+            tokens = [(variable, variable.set(value)) for variable, value in scope.around.items()]
+            try:
+                return self.finish(await self.function(**self.arguments(values, scope, defaults)))
+            finally:
+                for variable, token in tokens:
+                    variable.reset(token)
 
         return arun
 

@@ -53,7 +53,7 @@ def _prepare(config: Mapping[str, Any]) -> NodeType:
 
     def run(values: Values, scope: Scope) -> Values:
         variables = {"__builtins__": builtins, "__name__": "__kailash__", **values}
-        exec(code, variables)
+        scope.inside(exec, code, variables) if scope.around else exec(code, variables)
         return _output(variables, values)
 
     return NodeType(

@@ -7,11 +7,14 @@ Rule 2: a resource (an open transaction) is held under a key, and is closed exac
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar, copy_context
+from typing import Any, Protocol, TypeVar
 
 from kailash.context import ANONYMOUS, Context
 from kailash.errors import RuntimeExecutionError
+
+T = TypeVar("T")
 
 
 class Held(Protocol):
@@ -51,9 +54,11 @@ class Scope:
     ``on_error="continue"`` included: a transaction commits only while it is empty.
     ``path`` says where in the run a step is ("checkout", "loop.3.pay"); empty outside a step.
     ``journal`` is there when the run is durable.
+    ``around`` holds context variables that the author's own functions are called with: what they do through the
+    library of a held resource belongs to it, as an open transaction.
     """
 
-    __slots__ = ("_held", "context", "failures", "journal", "path", "run_id", "runner")
+    __slots__ = ("_held", "around", "context", "failures", "journal", "path", "run_id", "runner")
 
     def __init__(self, context: Context = ANONYMOUS, run_id: str = "", runner: Runner | None = None) -> None:
         self.context = context
@@ -62,6 +67,7 @@ class Scope:
         self.path = ""
         self.journal: StepJournal | None = None
         self.failures: list[tuple[str, BaseException]] = []
+        self.around: dict[ContextVar[Any], Any] = {}
         self._held: dict[Any, Held] = {}
 
     def within(self, context: Context, path: str) -> Scope:
@@ -73,6 +79,7 @@ class Scope:
         inner.path = path
         inner.journal = self.journal
         inner.failures = self.failures
+        inner.around = self.around
         inner._held = self._held
         return inner
 
@@ -97,6 +104,13 @@ class Scope:
     def release(self, key: Any) -> Held | None:
         """Hold *key* no longer; the caller has closed it, or will."""
         return self._held.pop(key, None)
+
+    def inside(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Call *function* with the variables of ``around`` set."""
+        context = copy_context()
+        for variable, value in self.around.items():
+            context.run(variable.set, value)
+        return context.run(function, *arguments, **named)
 
     def close(self, *, success: bool) -> None:
         """Close all that is held, blocking. After the first that cannot be kept, the rest is undone.
