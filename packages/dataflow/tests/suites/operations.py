@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta
 
 from dataflow import DataFlow
 from dataflow.errors import DuplicateError, InvalidPageError, InvalidSortError, RecordNotFoundError, UnconfirmedError
@@ -406,3 +407,54 @@ class Bulks(Shelf):
         assert stocked.do("products.bulk_upsert", data=[], conflict_on=["sku"])["upserted"] == 0
         assert stocked.do("products.bulk_update", data=[])["updated"] == 0
         assert stocked.do("products.bulk_delete", ids=[])["deleted"] == 0
+
+
+class Limits:
+    """Limits of fields hold for what the database computes, too."""
+
+    @pytest.fixture(params=["blocking", "asyncio"])
+    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+        db = DataFlow(url)
+
+        @db.model
+        class Product:
+            sku: str
+            stock: Annotated[int, Meta(ge=0)] = 0
+
+            __indexes__ = [{"fields": ["sku"], "unique": True}]
+
+        face = Face(db, blocking=request.param == "blocking")
+        face.express("bulk_create", "Product", [{"sku": "A", "stock": 1}, {"sku": "B", "stock": 5}])
+        yield face
+        face.close()
+
+    @pytest.mark.parametrize(
+        ("what", "asked"),
+        [
+            ("update", {"id": 1, "stock": {"$dec": 2}}),
+            ("update", {"filter": {"stock__lt": 9}, "fields": {"stock": {"$dec": 2}}}),
+            ("bulk_update", {"filter": {"stock__lt": 9}, "update": {"stock": {"$dec": 2}}}),
+            ("upsert", {"where": {"sku": "A"}, "create": {}, "update": {"stock": {"$dec": 2}}}),
+        ],
+    )
+    def test_nothing_is_taken_that_is_not_there(self, shop: Face, what: str, asked: dict[str, Any]) -> None:
+        with pytest.raises(InvalidInputError, match="stock"):
+            shop.do(f"products.{what}", asked)
+
+        assert [row["stock"] for row in shop.express("list", "Product")] == [1, 5]
+
+    def test_what_is_there_can_be_taken(self, shop: Face) -> None:
+        shop.do("products.update", id=1, stock={"$dec": 1})
+        shop.do("products.bulk_update", filter={"stock__gt": 0}, update={"stock": {"$dec": 5}})
+        shop.do("products.upsert", where={"sku": "A"}, create={}, update={"stock": {"$inc": 1}})
+
+        assert [row["stock"] for row in shop.express("list", "Product")] == [1, 0]
+
+    def test_a_refused_one_leaves_the_transaction_in_order(self, shop: Face) -> None:
+        with shop.transaction():
+            shop.express("update", "Product", 2, {"stock": {"$dec": 1}})
+            with pytest.raises(InvalidInputError):
+                shop.express("update", "Product", 1, {"stock": {"$dec": 2}})
+            shop.express("update", "Product", 2, {"stock": {"$dec": 1}})
+
+        assert [row["stock"] for row in shop.express("list", "Product")] == [1, 3]

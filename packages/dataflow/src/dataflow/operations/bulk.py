@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataflow.effects import DataPlan, Row, atomically, load, query, repeat
 from dataflow.errors import DuplicateError
 from dataflow.model.registry import Model
-from dataflow.operations import late
+from dataflow.operations import late, limits
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import chosen
 from dataflow.operations.dialect import Dialect
@@ -182,8 +182,14 @@ def _one_by_one(operation: ops.BulkCreate, model: Model) -> DataPlan[ops.Bulk]:
 
 
 def _update_where(operation: ops.BulkUpdate, model: Model) -> DataPlan[ops.Bulk]:
+    names = yield from limits.watched(model.spec, operation.changes)
     shape, values = chosen(None, operation.where)
     changes, changed = binding.changes(operation.changes)
+    if names:
+        build = late.statement("update", model, operation.changes, operation.where, by_id=False)
+        changed_rows = yield from query((model, "update", changes, shape), build, {**values, **changed}, writes=True)
+        limits.check(model.spec, names, changed_rows.items)
+        return ops.Bulk(len(changed_rows.items), updated=len(changed_rows.items))
     build = late.statement("bulk_update", model, operation.changes, operation.where)
     rows = yield from query((model, "bulk update", changes, shape), build, {**values, **changed}, writes=True)
     return ops.Bulk(rows.touched, updated=rows.touched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataflow.effects import DataPlan, Row, query
 from dataflow.model.registry import Model
-from dataflow.operations import late
+from dataflow.operations import late, limits
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import chosen
 from dataflow.query import binding
@@ -12,6 +12,7 @@ from dataflow.query import binding
 
 def plan(operation: ops.Update, model: Model) -> DataPlan[list[Row]]:
     """Return the records as they are after the change."""
+    names = yield from limits.watched(model.spec, operation.changes)
     shape, values = chosen(operation.id, operation.where)
     changes, changed = binding.changes(operation.changes)
     values.update(changed)
@@ -21,4 +22,5 @@ def plan(operation: ops.Update, model: Model) -> DataPlan[list[Row]]:
         values,
         writes=True,
     )
+    limits.check(model.spec, names, rows.items)
     return rows.items

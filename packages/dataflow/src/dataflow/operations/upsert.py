@@ -10,7 +10,7 @@ from typing import Any
 from dataflow.effects import DataPlan, atomically, query
 from dataflow.errors import DuplicateError
 from dataflow.model.registry import Model
-from dataflow.operations import late
+from dataflow.operations import late, limits
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 from dataflow.query import binding
@@ -19,9 +19,13 @@ from kailash.conditions import EVERYTHING, All, Test
 
 def plan(operation: ops.Upsert, model: Model, dialect: Dialect) -> DataPlan[ops.Upserted]:
     """Return the stored record, and whether it is new."""
+    names = yield from limits.watched(model.spec, operation.update)
     if dialect == "postgresql":
-        return (yield from _on_conflict(operation, model))
-    return (yield from _update_or_insert(operation, model))
+        upserted = yield from _on_conflict(operation, model)
+    else:
+        upserted = yield from _update_or_insert(operation, model)
+    limits.check(model.spec, names, [upserted.record])
+    return upserted
 
 
 def _on_conflict(operation: ops.Upsert, model: Model) -> DataPlan[ops.Upserted]:

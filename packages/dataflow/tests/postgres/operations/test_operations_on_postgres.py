@@ -31,3 +31,7 @@ class TestUpserts(_Here, operations.Upserts):
 
 class TestBulks(_Here, operations.Bulks):
     pass
+
+
+class TestLimits(_Here, operations.Limits):
+    pass
