@@ -1,9 +1,8 @@
 """The API by hand: FastAPI, pydantic models, one asyncpg pool. ``LIMIT_MODELS`` copies of the product model.
 
 Run from integration-tests: LIMIT_DSN=postgresql://... python -m benchmarks.limits.fastapi_app PORT
+FastAPI reads the annotations, some of which are local names: they must not become text.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import os
