@@ -60,8 +60,17 @@ class Stored:
 # -- codecs --------------------------------------------------------------------------------------------------
 
 
+_last_moment: tuple[datetime | None, str] = (None, "")
+
+
 def _moment_text(value: datetime) -> str:
-    return value.isoformat(timespec="microseconds")
+    """Return the text of *value*; that of the last one is remembered: a bulk stamps all of its rows with one."""
+    global _last_moment  # noqa: PLW0603 - one tuple, replaced whole: threads cannot see half of it
+    known, text = _last_moment
+    if known is not value:
+        text = value.isoformat(timespec="microseconds")
+        _last_moment = (value, text)
+    return text
 
 
 def _time_text(value: time) -> str:
