@@ -139,9 +139,10 @@ def _with_reserved(
 ) -> InvalidFilterError:
     """Return *error*, its hint naming the reserved words too when a key is nearer to one of them."""
     for key, _ in filters:
-        if key.partition("__")[0] not in record.fields:
-            known = [*record.fields, *reserved]
-            return InvalidFilterError(error.message, hint=did_you_mean(key, known, most=40), problems=error.problems)
+        field = key.partition("__")[0]
+        if field not in record.fields:
+            hint = did_you_mean(field, [*record.fields, *reserved], most=40)
+            return InvalidFilterError(error.message, hint=hint, problems=error.problems)
     return error
 
 
