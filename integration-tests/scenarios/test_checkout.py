@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from msgspec import Meta
 from dataflow import DataFlow
 from kailash import AsyncLocalRuntime, LocalRuntime, WorkflowBuilder
 from kailash.errors import WorkflowExecutionError
+from kailash.nodes.registry import NodeRegistry
 from nexus import Nexus
 
 pytestmark = pytest.mark.timeout(180)
@@ -25,6 +27,8 @@ SHOP = Path(__file__).parents[2] / "examples" / "shop"
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The nodes and the workflow of the example."""
+    monkeypatch.setattr(NodeRegistry.default(), "_types", {})  # another scenario brings a node of the same name
+    monkeypatch.delitem(sys.modules, "checkout", raising=False)
     monkeypatch.syspath_prepend(str(SHOP))
     return importlib.import_module("checkout")
 

@@ -23,6 +23,7 @@ from dataflow.model.spec import ModelSpec
 from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
 from dataflow.perform import perform
+from dataflow.runs import RunStore
 from dataflow.schema.migrate import SyncDDLExecutor
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
@@ -170,6 +171,10 @@ class DataFlow:
         """Return the names of the node types of all models, sorted."""
         return sorted(self.node_names())
 
+    def run_store(self) -> RunStore:
+        """Return the journals of durable runs in this database: ``LocalRuntime(store=db.run_store())``."""
+        return self._runs
+
     # -- life ------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
@@ -208,6 +213,7 @@ class DataFlow:
     def close(self) -> None:
         """Close the connections. Operations after it open new ones."""
         NodeRegistry.default().withdraw(self)
+        self._runs.close()
         self._sync.close()
         if "_async" in self.__dict__:
             self._async.close()
@@ -215,6 +221,7 @@ class DataFlow:
     async def close_async(self) -> None:
         """Like `close`, awaiting the end of the connections of this event loop."""
         NodeRegistry.default().withdraw(self)
+        self._runs.close()
         self._sync.close()
         if "_async" in self.__dict__:
             await self._async.aclose()
@@ -242,6 +249,10 @@ class DataFlow:
     def _sqlite(self) -> SqliteDatabase | None:
         """What both faces share where the database is SQLite."""
         return open_sqlite(self.url, self._pool)
+
+    @cached_property
+    def _runs(self) -> RunStore:
+        return RunStore(self._home, self.url.dialect)
 
     @cached_property
     def _sync(self) -> SyncExecutor:

@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from dataflow.runs import Writer, store_of
 from dataflow.transactions import held, steps
 from dataflow.transactions.joined import JOINED, Home
-from kailash.capability import Capability, Inputs, Intake
+from kailash.capability import Capability, Inputs, Intake, Nature
 from kailash.nodes.from_capability import node_type_of
 from kailash.nodes.nodetype import NodeType, Values
 from kailash.nodes.scope import Scope
@@ -52,7 +53,7 @@ class ModelNodes:
         revision = self._source.revision
         if revision != self._revision:
             types = [_joining(capability, self._home) for capability in self._source.capabilities()]
-            self._types = steps.node_types(self._home) | {each.name: each for each in types}
+            self._types = steps.node_types(self._home, _writer) | {each.name: each for each in types}
             self._revision = revision
         return self._types
 
@@ -80,12 +81,19 @@ def _joining(capability: Capability, home: Home) -> NodeType:
     assert arun is not None
     named = capability.record is None or JOINS not in capability.record.fields
 
+    writes = capability.nature is not Nature.READ
+
+    def alone_here(values: Values, scope: Scope) -> bool:
+        """Whether there is neither a transaction nor a journal to think of."""
+        return not (scope.around or (writes and scope.journal is not None) or (named and JOINS in values))
+
     def run_joined(values: Values, scope: Scope) -> Mapping[str, Any]:
-        if not scope.around and not (named and JOINS in values):
+        if alone_here(values, scope):
             return run(values, scope)  # type: ignore[no-any-return]
         found = _transaction(values, scope, named=named)
         if found is None:
-            return run(values, scope)  # type: ignore[no-any-return]
+            store = store_of(scope, home) if writes else None
+            return run(values, scope) if store is None else store.step(scope, lambda: run(values, scope))
         token = JOINED.set(found.joined(home))
         try:
             return run(values, scope)  # type: ignore[no-any-return]
@@ -95,7 +103,9 @@ def _joining(capability: Capability, home: Home) -> NodeType:
     async def in_transaction(values: Values, scope: Scope) -> Mapping[str, Any]:
         found = _transaction(values, scope, named=named)
         if found is None:
-            return await arun(values, scope)  # type: ignore[no-any-return]
+            store = store_of(scope, home) if writes else None
+            asked = arun(values, scope) if store is None else store.astep(scope, lambda: arun(values, scope))
+            return await asked  # type: ignore[no-any-return]
         token = JOINED.set(found.joined(home))
         try:
             return await arun(values, scope)  # type: ignore[no-any-return]
@@ -103,9 +113,7 @@ def _joining(capability: Capability, home: Home) -> NodeType:
             JOINED.reset(token)
 
     def arun_joined(values: Values, scope: Scope) -> Any:
-        if not scope.around and not (named and JOINS in values):
-            return arun(values, scope)
-        return in_transaction(values, scope)
+        return arun(values, scope) if alone_here(values, scope) else in_transaction(values, scope)
 
     inputs = JoiningIntake(capability.inputs) if named else capability.inputs
     return msgspec.structs.replace(alone, run=run_joined, arun=arun_joined, inputs=inputs)
@@ -120,3 +128,9 @@ def _transaction(values: Values, scope: Scope, *, named: bool) -> held.HeldTrans
     elif id is not None:
         raise held.unknown()
     return found
+
+
+def _writer(scope: Scope, home: Home | None) -> Writer | None:
+    """Return what writes the record of a step that ends a transaction, where the journal is in its database."""
+    store = store_of(scope, home) if home is not None else None
+    return None if store is None else Writer(store, scope)

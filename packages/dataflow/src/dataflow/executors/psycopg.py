@@ -15,6 +15,7 @@ import psycopg2.extras
 from dataflow.effects import Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, DatabaseUnavailableError
 from dataflow.executors import faults
+from dataflow.executors.alive import Life, LockedKey, key_lives
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loading, Loadings
@@ -234,6 +235,14 @@ class PsycopgDatabase:
     def ddl(self) -> PsycopgDDL:
         """Return a connection for the schema's work."""
         return PsycopgDDL(self)
+
+    def live(self, owner: str) -> Life:
+        """Hold a lock of that name, by a connection that is not of the pool."""
+        return LockedKey(self.connect(), owner)
+
+    def lives(self, owner: str) -> bool:
+        """Whether somebody holds the lock of that name."""
+        return self._within(lambda session: key_lives(session, owner))
 
     def close(self) -> None:
         """Close all connections."""

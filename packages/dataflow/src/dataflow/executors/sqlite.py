@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows
 from dataflow.executors import faults, sqlite_functions
+from dataflow.executors.alive import Life, LockedFile, Nothing, file_lives
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loadings
@@ -286,6 +287,14 @@ class SqliteDatabase:
     def ddl(self) -> SqliteDDL:
         """Return a connection for the schema's work."""
         return SqliteDDL(self)
+
+    def live(self, owner: str) -> Life:
+        """Hold a lock of that name."""
+        return Nothing() if self.memory else LockedFile(self._path, owner)
+
+    def lives(self, owner: str) -> bool:
+        """Whether somebody holds the lock of that name."""
+        return not self.memory and file_lives(self._path, owner)
 
     def close(self) -> None:
         """Close all connections."""

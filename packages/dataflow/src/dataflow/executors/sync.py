@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from dataflow.effects import DataPlan
+from dataflow.executors.alive import Life
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, required
@@ -49,6 +50,14 @@ class SyncExecutor:
     def ddl(self) -> DDLConnection:
         """Return a connection for the schema's work (`dataflow.schema`), as a context manager."""
         return self._engine.ddl()
+
+    def live(self, owner: str) -> Life:
+        """Hold a lock of that name until it is closed or this process ends."""
+        return self._engine.live(owner)
+
+    def lives(self, owner: str) -> bool:
+        """Whether somebody holds the lock of that name."""
+        return self._engine.lives(owner)
 
     def close(self) -> None:
         """Close the connections; those in use are closed when they come back. What runs later opens new ones."""

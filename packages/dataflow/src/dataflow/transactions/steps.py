@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
+from dataflow.effects import DataPlan
 from dataflow.executors.transaction import checked_isolation
 from dataflow.transactions.block import Block
 from dataflow.transactions.held import KEY, HeldTransaction, ending, held
@@ -19,15 +20,28 @@ from kailash.shapes import Field
 ID: Final = Field("transaction_id", str | None, None, "the id that the start gave; the open transaction if absent")
 
 
-def node_types(home: Home) -> dict[str, NodeType]:
+class Writes(Protocol):
+    """Writes the records of a run's finished steps in the transaction of their effects."""
+
+    def plan(self, output: Any) -> DataPlan[None]:
+        """Return the plan that writes them, that of this step too."""
+
+    def restore(self) -> None:
+        """What was to be written was undone."""
+
+
+FindWriter: TypeAlias = Callable[[Scope, Home | None], Writes | None]
+
+
+def node_types(home: Home, writer: FindWriter) -> dict[str, NodeType]:
     """Return {name: type} of the steps of transactions, as the database *home* offers them."""
-    start = _start(home)
+    start, end = _start(home), _Commit(writer)
     mark = _step("TransactionSavepointNode", _mark, _amark, [NAME], "Remember a point to which one can go back.")
     roll_back = _step("TransactionRollbackNode", _roll_back, _aroll_back, [ID, REASON, BACK_TO], "Undo a transaction.")
     return {
         "TransactionStartNode": start,
         "TransactionScopeNode": start,
-        "TransactionCommitNode": _step("TransactionCommitNode", _commit, _acommit, [ID, STRICT], "Keep a transaction."),
+        "TransactionCommitNode": _step("TransactionCommitNode", end.run, end.arun, [ID, STRICT], "Keep a transaction."),
         "TransactionRollbackNode": roll_back,
         "TransactionSavepointNode": mark,
     }
@@ -111,20 +125,49 @@ def _keeps(found: HeldTransaction, scope: Scope, values: Values) -> bool:
     return not values.get("rollback_on_error", True) or len(scope.failures) == found.transaction.failures
 
 
-def _commit(values: Values, scope: Scope) -> Values:
-    found = ending(scope, values.get("transaction_id"))
-    keep, id = _keeps(found, scope, values), found.transaction.id
-    for level in found.dropped():
-        level.block.commit() if keep else level.block.rollback()
-    return _ended(id, committed=keep)
+class _Commit:
+    """Keeps a transaction, and with it the journal's records of what was done in it."""
 
+    def __init__(self, writer: FindWriter) -> None:
+        self._writer = writer
 
-async def _acommit(values: Values, scope: Scope) -> Values:
-    found = ending(scope, values.get("transaction_id"))
-    keep, id = _keeps(found, scope, values), found.transaction.id
-    for level in found.dropped():
-        await (level.block.commit() if keep else level.block.rollback())
-    return _ended(id, committed=keep)
+    def run(self, values: Values, scope: Scope) -> Values:
+        """Commit, blocking."""
+        found = ending(scope, values.get("transaction_id"))
+        keep = _keeps(found, scope, values)
+        output = _ended(found.transaction.id, committed=keep)
+        writer = self._writer_of(found, scope) if keep else None
+        try:
+            if writer is not None:
+                found.levels[-1].block.run(writer.plan(output))
+            for level in found.dropped():
+                level.block.commit() if keep else level.block.rollback()
+        except BaseException:
+            if writer is not None:
+                writer.restore()
+            raise
+        return output
+
+    async def arun(self, values: Values, scope: Scope) -> Values:
+        """Commit, under asyncio."""
+        found = ending(scope, values.get("transaction_id"))
+        keep = _keeps(found, scope, values)
+        output = _ended(found.transaction.id, committed=keep)
+        writer = self._writer_of(found, scope) if keep else None
+        try:
+            if writer is not None:
+                await found.levels[-1].block.arun(writer.plan(output))
+            for level in found.dropped():
+                await (level.block.commit() if keep else level.block.rollback())
+        except BaseException:
+            if writer is not None:
+                writer.restore()
+            raise
+        return output
+
+    def _writer_of(self, found: HeldTransaction, scope: Scope) -> Writes | None:
+        """What writes the records; nothing for a nested one, whose steps wait for the outer one."""
+        return self._writer(scope, found.levels[0].block.home) if found.transaction is found.levels[0] else None
 
 
 def _roll_back(values: Values, scope: Scope) -> Values:

@@ -30,11 +30,18 @@ class Held(Protocol):
 class StepJournal(Protocol):
     """What a node may do itself about being remembered: write its record in the transaction of its effects."""
 
+    @property
+    def store(self) -> Any:
+        """Where it is written down; a store that stands before another one has it as its own ``store``."""
+
     def note(self, path: str, output: Any) -> None:
         """Remember what the step at *path* gives; noting it again changes nothing."""
 
     def take(self) -> Sequence[tuple[str, bytes]]:
         """Return (path, packed output) of all that was noted and is not written down; the caller writes it now."""
+
+    def restore(self, steps: Sequence[tuple[str, bytes]], undone: str) -> None:
+        """Take back what could not be written down; the step at *undone* was rolled back with it."""
 
 
 class Runner(Protocol):

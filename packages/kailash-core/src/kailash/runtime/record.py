@@ -88,6 +88,11 @@ class Journal:
             taken.append(self._pending.popleft())
         return taken
 
+    def restore(self, steps: Sequence[tuple[str, bytes]], undone: str) -> None:
+        """Take back what was taken and could not be written down, but not the step at *undone*: it did not happen."""
+        self._noted.discard(undone)
+        self._pending.extendleft(reversed([step for step in steps if step[0] != undone]))
+
     def due(self, scope: Scope) -> Sequence[tuple[str, bytes]]:
         """Return what is to be written now, which is then no longer pending; nothing while *scope* holds something."""
         self._uncertain = scope.holding

@@ -1,0 +1,109 @@
+"""Whether a process lives: a lock that it holds, and that ends with it, however it ends.
+
+Rule: who asks takes a shared lock for a moment, so that two who ask at once do not take each other for the holder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Asked(Protocol):
+    """One connection to PostgreSQL."""
+
+    def ask(self, sql: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run a statement; return its rows."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class Life(Protocol):
+    """A lock that is held."""
+
+    def close(self) -> None:
+        """Give it up. Idempotent."""
+
+
+class Nothing:
+    """The life of a database in memory, which nobody else can reach."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class LockedFile:
+    """A small file beside a SQLite database, locked."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        """Take the lock, which nobody else wants but for a moment."""
+        self._place = _place(path, owner)
+        self._lock = _locked(self._place, timeout=5)
+        while not self._place.exists():  # another one cleared it away before it was locked
+            self._lock.close()
+            self._lock = _locked(self._place, timeout=5)
+
+    def close(self) -> None:
+        """Give it up."""
+        self._lock.close()
+        self._place.unlink(missing_ok=True)
+
+
+def file_lives(path: str, owner: str) -> bool:
+    """Whether somebody holds the lock of *owner* beside the database at *path*."""
+    place = _place(path, owner)
+    if not place.exists():
+        return False
+    connection = sqlite3.connect(place, timeout=0, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
+    place.unlink(missing_ok=True)
+    return False
+
+
+class LockedKey:
+    """An advisory lock of PostgreSQL, held by a connection of its own."""
+
+    def __init__(self, connection: Asked, owner: str) -> None:
+        self._connection = connection
+        connection.ask(f"SELECT pg_advisory_lock({_key(owner)})", ())
+
+    def close(self) -> None:
+        """Give it up, and the connection."""
+        self._connection.close()
+
+
+def key_lives(connection: Asked, owner: str) -> bool:
+    """Whether somebody holds the lock of *owner*."""
+    key = _key(owner)
+    if not connection.ask(f"SELECT pg_try_advisory_lock_shared({key})", ())[0][0]:
+        return True
+    connection.ask(f"SELECT pg_advisory_unlock_shared({key})", ())
+    return False
+
+
+def _key(owner: str) -> int:
+    """Return the 64 bits that PostgreSQL knows a lock by."""
+    return int.from_bytes(hashlib.sha256(b"dataflow run store " + owner.encode()).digest()[:8], signed=True)
+
+
+def _place(path: str, owner: str) -> Path:
+    return Path(f"{path}-{owner}.alive")
+
+
+def _locked(place: Path, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(place, timeout=timeout, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        connection.close()
+        raise
+    return connection
