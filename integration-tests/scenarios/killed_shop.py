@@ -1,6 +1,7 @@
-"""A program that checks out under load, and says each order that is done: ``python killed_shop.py <url> <orders>``.
+"""A program that checks out under load, to be killed; started again, it goes on with the runs that were cut off.
 
-Started again after it was killed, it goes on with the runs that were cut off, and begins those that had not begun.
+``python killed_shop.py <url> <orders>`` buys by itself and says each order that is done; with ``serve`` in the place
+of the number it serves the checkout over HTTP.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from msgspec import Meta
 
 from dataflow import DataFlow
 from kailash import AsyncLocalRuntime, WorkflowBuilder
+from nexus import Nexus
 
 AT_ONCE = 6  # checkouts side by side
 
@@ -59,7 +61,7 @@ def checkout(db: DataFlow) -> WorkflowBuilder:
     return workflow
 
 
-async def serve(url: str, orders: int) -> None:
+async def buy_all(url: str, orders: int) -> None:
     async with shop_at(url) as db:
         await asyncio.to_thread(db.prepare)
         runtime, built = AsyncLocalRuntime(store=db.run_store()), checkout(db).build()
@@ -76,5 +78,15 @@ async def serve(url: str, orders: int) -> None:
                 group.create_task(buy(customer))
 
 
+def serve(url: str) -> None:
+    db = shop_at(url)
+    app = Nexus(api_port=0, mcp_port=None, dataflow_integration=db)
+    app.register("checkout", checkout(db))
+    app.start()
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], int(sys.argv[2])))
+    if sys.argv[2] == "serve":
+        serve(sys.argv[1])
+    else:
+        asyncio.run(buy_all(sys.argv[1], int(sys.argv[2])))
