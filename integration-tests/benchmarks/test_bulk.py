@@ -17,6 +17,7 @@ from dataflow.operations.spellings import Asked
 
 Shop = tuple[DataFlow, str]
 Record = Callable[[harness.Line], None]
+ROUNDS = 22  # the first one warms up
 OPERATIONS = ("bulk_create", "bulk_upsert", "bulk_update", "bulk_delete")
 
 
@@ -53,7 +54,7 @@ def test_bulk_postgres(operation: str, postgres_shop: Shop, loop: asyncio.Runner
     async def measure() -> harness.Line:
         samples = []
         async with asyncpg.create_pool(url) as pool:
-            for _ in range(8):
+            for _ in range(ROUNDS):
                 await refill(pool, operation)
                 theirs = await _sample(lambda rows: limit(pool, rows), make())
                 await refill(pool, operation)
@@ -83,7 +84,7 @@ def test_bulk_sqlite(operation: str, sqlite_shop: Shop, record: Record) -> None:
     connection = sqlite_raw.connect(path)
     ask, make, limit = asks(db, operation), inputs(operation), getattr(sqlite_raw, operation)
     samples = []
-    for _ in range(8):
+    for _ in range(ROUNDS):
         refill_sqlite(connection, operation)
         theirs = measured(lambda rows: limit(connection, rows), make)
         refill_sqlite(connection, operation)

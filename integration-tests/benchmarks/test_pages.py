@@ -22,7 +22,7 @@ def fill(url: str, count: int) -> None:
         cursor.execute("TRUNCATE products RESTART IDENTITY")
         cursor.execute(
             "INSERT INTO products (sku, name, category, price, stock, active, created_at, updated_at)"
-            " SELECT 'SKU-' || n, 'Product ' || n, 'books', n % 1000, n % 150, true, now(), now()"
+            " SELECT 'SKU-' || n, 'Product ' || n, 'books', n %% 1000, n %% 150, true, now(), now()"
             " FROM generate_series(1, %s) AS n",
             (count,),
         )
