@@ -10,8 +10,8 @@ import enum
 import re
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -215,6 +215,11 @@ def _written(core: Any) -> str:
 
 # -- its default ---------------------------------------------------------------------------------------------
 
+MOMENTS: Final[Mapping[type, Callable[[], Any]]] = {
+    datetime: lambda: datetime.now(UTC),
+    str: lambda: datetime.now(UTC).isoformat(timespec="microseconds"),
+}
+
 
 def _default(attribute: fields.Attribute, unfolded: Unfolded, place: str) -> Any:
     """Return the default as the declared type; as a function, where each record needs one of its own."""
@@ -222,6 +227,8 @@ def _default(attribute: fields.Attribute, unfolded: Unfolded, place: str) -> Any
     if attribute.factory is not None:
         return _made(attribute.factory, check, place)
     default = attribute.default
+    if default is REQUIRED and attribute.name in MANAGED and unfolded.core in MOMENTS and not unfolded.metadata:
+        return MOMENTS[unfolded.core]  # a time stamp of the model's own begins as ours does
     if default is REQUIRED:
         return None if unfolded.nullable else REQUIRED
     if callable(default) and not isinstance(default, enum.Enum):

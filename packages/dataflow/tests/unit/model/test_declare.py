@@ -6,7 +6,8 @@ import dataclasses
 import enum
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Optional
 from uuid import UUID
@@ -118,6 +119,16 @@ def test_time_stamps_that_a_model_declares_are_its_own() -> None:
     assert spec.by_name["created_at"].python_type is str
     assert spec.managed == ("updated_at",)
     assert "created_at" in spec.settable.fields
+
+
+@pytest.mark.parametrize(("written", "read"), [(str, datetime.fromisoformat), (datetime, lambda value: value)])
+def test_a_time_stamp_of_the_models_own_begins_with_the_time(written: type, read: Callable[[Any], datetime]) -> None:
+    spec = declared({"name": str, "created_at": written})
+
+    made = spec.by_name["created_at"].default()
+
+    assert abs(read(made) - datetime.now(UTC)) < timedelta(minutes=5)
+    assert spec.settable.check({"name": "x", "created_at": made})["created_at"] == made
 
 
 # -- types ---------------------------------------------------------------------------------------------------
