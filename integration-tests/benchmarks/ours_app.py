@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from dataflow import DataFlow
+from kailash.workflow.builder import WorkflowBuilder
 from nexus import Nexus
 
 db = DataFlow()
@@ -39,11 +40,19 @@ else:
     for number in range(models):
         declare(f"Thing{number}", f"thing{number}s")
 
+ports = [int(word) for word in sys.argv[1:3]] if __name__ == "__main__" else [8000, 3001]
 app = Nexus(
-    api_port=int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdigit() else 8000,
-    mcp_port=int(sys.argv[2]) if sys.argv[2:] else 3001,
+    api_port=ports[0],
+    mcp_port=ports[1],
     dataflow_integration=db,
+    enable_durability=bool(os.environ.get("BENCH_DURABLE", "1")),
 )
+
+if models == 1:
+    for action, names in {"read": ("id",), "create": ("sku", "name", "category", "price", "stock", "active")}.items():
+        workflow = WorkflowBuilder(action)
+        workflow.add_node(f"Product{action.capitalize()}Node", "step", {name: f"{{{{{name}}}}}" for name in names})
+        app.register(action, workflow)
 
 if __name__ == "__main__":
     app.start()

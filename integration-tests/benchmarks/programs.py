@@ -64,12 +64,12 @@ def connected(port: int, seconds: float = 60.0) -> None:
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-def cold_start(module: str, url: str, models: int, path: str) -> float:
-    """Return the seconds from exec to the first answer 200 to a request for *path*."""
+def cold_start(module: str, url: str, models: int, path: str, folder: Path = HERE.parent) -> float:
+    """Return the seconds from exec of a module of *folder* to the first answer 200 to a request for *path*."""
     port, other = free_port(), free_port()
     began = time.perf_counter()
     program = subprocess.Popen(
-        [sys.executable, "-m", module, str(port), str(other)], cwd=HERE.parent, env=environment(url, models)
+        [sys.executable, "-m", module, str(port), str(other)], cwd=folder, env=environment(url, models)
     )
     try:
         while not _answers(port, path):
