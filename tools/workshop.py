@@ -238,7 +238,7 @@ STAGES = (
     Stage(
         "integration", "tests", tests(HERE, "integration-tests", "--ignore=integration-tests/architecture", *WORKERS)
     ),
-    Stage("docs", "tests", tests(HERE, "docs", *WORKERS)),
+    Stage("docs", "tests", tests(HERE, "docs")),
 )
 
 
