@@ -28,6 +28,7 @@ class Line(msgspec.Struct, frozen=True):
     aim: float | None
     throughput: bool = False  # the ratio is of calls a second, and more is better
     absolute: bool = False  # reach and aim are seconds of ours; the limit is there to be seen
+    least: tuple[float, float] = (0.0, 0.0)  # ours and the limit's in the round that was disturbed least
 
     @property
     def ratio(self) -> float:
@@ -91,11 +92,15 @@ async def acompare(
 
 
 def held_to(line: Line, *, reach: float, aim: float, parts: int = 1) -> Line:
-    """Return *line* for one of the *parts* of a call, held to seconds of ours rather than to a ratio."""
+    """Return *line* for one of the *parts* of a call, held to seconds of ours rather than to a ratio.
+
+    Times are those of the round that was disturbed least: what else the machine did is in no ratio here.
+    """
+    ours, limit = line.least
     return Line(
         line.what,
-        line.ours / parts,
-        line.limit / parts,
+        ours / parts,
+        limit / parts,
         line.ours_cpu / parts,
         line.limit_cpu / parts,
         reach,
@@ -115,6 +120,7 @@ def _line(what: str, samples: list[tuple[Sample, Sample]], reach: float, aim: fl
         reach,
         aim,
         throughput,
+        least=(min(each.wall for each in ours), min(each.wall for each in limits)),
     )
 
 

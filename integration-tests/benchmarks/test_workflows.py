@@ -369,8 +369,8 @@ def test_durable_wave(tmp_path: Path, record: Record) -> None:
 
 
 def per_step(line: harness.Line, reach: float) -> harness.Line:
-    cut = harness.held_to(line, reach=reach, aim=reach, parts=STEPS)
-    return harness.Line(cut.what, cut.ours, cut.limit, cut.ours_cpu, cut.limit_cpu, reach, None)
+    times = [each / STEPS for each in (line.ours, line.limit, line.ours_cpu, line.limit_cpu)]
+    return harness.Line(line.what, *times, reach, None)
 
 
 # -- discovery

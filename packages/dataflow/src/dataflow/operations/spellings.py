@@ -230,7 +230,9 @@ def _changes(spec: ModelSpec, changes: Any) -> ops.Changes:
 def _fields(spec: ModelSpec, given: Given) -> tuple[str, ...]:
     if given.get("include"):
         raise NotAvailableError("include is not available in this version of dataflow", hint="read the other model")
-    fields = given.get("fields") or ()
+    fields = given.get("fields")
+    if not fields:
+        return ()
     names = tuple(fields.split(",") if isinstance(fields, str) else fields)
     for name in names:
         if name not in spec.by_name:
@@ -288,7 +290,7 @@ def _is_ours(spec: ModelSpec, given: Given, name: str) -> bool:
 
 
 def _only(spec: ModelSpec, action: str, given: Given, known: tuple[str, ...]) -> None:
-    if not isinstance(given, Mapping):
+    if type(given) is not dict and not isinstance(given, Mapping):  # asking an abstract class takes 0.3 us
         raise _invalid(spec, "", "wrong_type", f"{action} takes an object of parameters")
     for name in given:
         if name not in known:

@@ -16,13 +16,13 @@ def node_type_of(capability: Capability, name: str = "", *, waits: bool | None =
     name: default ``<Record><Action>Node`` ("ProductCreateNode"), or the capability's own name for a workflow.
     waits: whether a blocking call waits on a server, so that two of them gain from two threads.
     """
-    direct, adirect = capability.direct, capability.adirect
+    accept, call, acall = capability.inputs.accept, capability.call, capability.acall
 
     def run(values: Values, scope: Scope) -> Mapping[str, Any]:
-        return direct(values, scope.context)
+        return call(accept(values), scope.context)
 
     def arun(values: Values, scope: Scope) -> Awaitable[Mapping[str, Any]]:
-        return adirect(values, scope.context)
+        return acall(accept(values), scope.context)
 
     return NodeType(
         name=name or _name(capability),

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self, assert_never
 
 from kailash.context import ANONYMOUS, Cancellation, Context
-from kailash.errors import NodeExecutionError, RunCancelledError, RuntimeExecutionError, WorkflowExecutionError
+from kailash.errors import RunCancelledError, RuntimeExecutionError, WorkflowExecutionError
 from kailash.nodes.nodetype import ARun
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, adrive
@@ -30,6 +30,7 @@ from kailash.runtime.base import (
     remember,
     workflow_of,
 )
+from kailash.runtime.coroutines import aquick, own_cancellation
 from kailash.runtime.effects import Attempt, OutOfTimeError, Pause, Turn, Wish
 from kailash.runtime.guard import guard
 from kailash.runtime.record import MISSING, Journal, RunStore, first_record, given_of
@@ -88,11 +89,18 @@ class AsyncLocalRuntime:
             scope.journal = journal = Journal(store, stored)
         state = workflow.begin(inputs, parameters, scope.context)
         run = Run(scope, self._clock, journal, self._observer)
+        only = workflow.plan.only
+        if only is not None and only.arun is not None and journal is None and not run.watched:
+            await _alone(run, only, only.arun, state)
+            return state.outputs, scope.run_id
         scope.runner = under_loop = _UnderLoop(run, self._workers, self._max_concurrency)
-        if scope.context.cancellation is not None:
-            await under_loop.cancellable(workflow.plan, state, scope.context.cancellation)
-        else:
-            await under_loop.whole(workflow.plan, state)
+        try:
+            if scope.context.cancellation is not None:
+                await under_loop.cancellable(workflow.plan, state, scope.context.cancellation)
+            else:
+                await under_loop.whole(workflow.plan, state)
+        finally:
+            scope.runner = None  # they hold each other: a run shall leave nothing to the garbage collector
         return state.outputs, scope.run_id
 
     async def execute_workflow_async(
@@ -129,6 +137,19 @@ class AsyncLocalRuntime:
 
             self._store = default_store()
         return self._store
+
+
+async def _alone(run: Run, step: Step, arun: ARun, state: State) -> None:
+    """Run a workflow of one step: there is nothing to walk, and nothing runs inside it."""
+    scope = run.scope
+    try:
+        state.outputs[step.id] = await aquick(run, step, arun, state, scope)
+        if scope.holding:
+            await scope.aclose(success=True)
+    except BaseException:
+        if scope.holding and not run.forked:
+            await asyncio.shield(scope.aclose(success=False))
+        raise
 
 
 class _UnderLoop:
@@ -267,28 +288,16 @@ class _Flow:
             return brief(run, step, self.state, self.scope, self.prefix)
         if run.journal is not None:
             return await self._remembered(run, run.journal, step, step.arun)
-        return await self._plainly(run, step, step.arun, self.scope)
+        return await aquick(run, step, step.arun, self.state, self.scope)
 
     async def _remembered(self, run: Run, journal: Journal, step: Step, arun: ARun) -> Any:
         path = self.prefix + step.id
         known = journal.recall(path)
         if known is not MISSING:
             return known
-        output = await self._plainly(run, step, arun, self.scope.within(self.scope.context, path))
+        output = await aquick(run, step, arun, self.state, self.scope.within(self.scope.context, path))
         remember(run, step, self.state, path, output)
         return output
-
-    async def _plainly(self, run: Run, step: Step, arun: ARun, scope: Scope) -> Any:
-        try:
-            output = await arun(step.inputs(self.state), scope)
-            return output if step.node.native else run.output(step, output)
-        except Exception as error:  # noqa: BLE001 - of the author's node, chained in the error of the run
-            fault: BaseException = error
-        except asyncio.CancelledError:
-            fault = _own_cancellation(step)
-        scope.failures.append((step.id, fault))
-        failed = run.failed(step, self.state, fault)
-        raise failed from failed.__cause__
 
     async def answer(self, wish: Wish) -> Any:
         """Answer the guard of one step."""
@@ -314,7 +323,7 @@ class _Flow:
                 raise OutOfTimeError from None
             raise
         except asyncio.CancelledError:
-            raise _own_cancellation(step) from None
+            raise own_cancellation(step) from None
 
     def _begun(self, step: Step, scope: Scope) -> Awaitable[Any]:
         values = step.inputs(self.state)
@@ -411,14 +420,6 @@ class _Flow:
         if self.tasks:
             await asyncio.wait(self.tasks)
         self.state.outputs.update({step.id: output for step, output in self.landed if step.body is None})
-
-
-def _own_cancellation(step: Step) -> BaseException:
-    """What a cancellation inside a node is: of the run, which goes on being one, or of the node by itself."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise  # noqa: PLE0704 - called while the cancellation is handled
-    return NodeExecutionError(f"node {step.id!r} was cancelled from inside")
 
 
 def _land(

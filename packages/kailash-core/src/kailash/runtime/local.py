@@ -15,8 +15,8 @@ from typing import Any, Final, Self, assert_never
 
 from kailash.context import ANONYMOUS, Context
 from kailash.nodes.scope import Scope
-from kailash.plan import drive
-from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, brief, new_run_id, workflow_of
+from kailash.plan import Course, drive
+from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, brief, new_run_id, quick, workflow_of
 from kailash.runtime.effects import Attempt, Pause, Turn, Wish
 from kailash.runtime.guard import guard
 from kailash.runtime.record import Journal, RunStore, first_record, given_of
@@ -75,6 +75,10 @@ class LocalRuntime:
             scope.journal = journal = Journal(store, stored)
         state = workflow.begin(inputs, parameters, scope.context)
         run = Run(scope, self._clock, journal, self._observer)
+        only = workflow.plan.only
+        if only is not None and only.run is not None and journal is None and not run.watched:
+            _alone(run, only, state)
+            return state.outputs, scope.run_id
         scope.runner = blocking = _Blocking(run, self._workers, self._max_workers)
         try:
             blocking.walk(workflow.plan, state, scope, "")
@@ -85,6 +89,7 @@ class LocalRuntime:
             raise
         if journal is not None or blocking.loop is not None:
             blocking.end(success=True)
+        scope.runner = None  # they hold each other: a run shall leave nothing to the garbage collector
         return state.outputs, scope.run_id
 
     def close(self) -> None:
@@ -104,6 +109,19 @@ class LocalRuntime:
 
             self._store = default_store()
         return self._store
+
+
+def _alone(run: Run, step: Step, state: State) -> None:
+    """Run a workflow of one step: there is nothing to walk, and nothing runs inside it."""
+    scope = run.scope
+    try:
+        state.outputs[step.id] = quick(run, step, state, scope)
+        if scope.holding:
+            scope.close(success=True)
+    except BaseException:
+        if scope.holding and not run.forked:
+            scope.close(success=False)
+        raise
 
 
 class _Blocking:
@@ -126,7 +144,12 @@ class _Blocking:
         return self.run(workflow, inputs, scope, path)
 
     def walk(self, plan: Plan, state: State, scope: Scope, prefix: str) -> None:
-        drive(walk(plan, state), _Wave(self, state, scope, prefix).perform)
+        wave, course = _Wave(self, state, scope, prefix), Course(walk(plan, state))
+        while not course.finished:
+            if wave.is_stretch(course.asked):
+                self.complete(wave.stretch(course), None)
+            else:
+                course.answer(wave.perform(course.asked))
 
     def end(self, *, success: bool) -> None:
         """Close what is held, write down the rest."""
@@ -181,6 +204,21 @@ class _Wave:
         if self.operation.journal is not None:
             self.run.record()
         return finished
+
+    def is_stretch(self, due: Sequence[Step]) -> bool:
+        """Whether what is due is the first of steps that are coroutines, one after another."""
+        if len(due) != 1 or self.flying or self.operation.watched or self.operation.journal is not None:
+            return False
+        return due[0].run is None and due[0].plain
+
+    async def stretch(self, course: Course[list[Step]]) -> None:
+        """Go on on the event loop until a step comes that is better run here."""
+        from kailash.runtime.coroutines import aquick  # imports asyncio, which runs this
+
+        while not course.finished and self.is_stretch(course.asked):
+            step = course.asked[0]
+            assert step.arun is not None
+            course.answer([(step, await aquick(self.operation, step, step.arun, self.state, self.scope))])
 
     def one(self, step: Step) -> Any:
         """Run one step and return its output; nothing for a cycle."""

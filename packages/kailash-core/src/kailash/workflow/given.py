@@ -28,6 +28,7 @@ class Given:
         self._simple: frozenset[str] | None = None
         for step in self.steps.values():
             self._read(step)
+        self._enough = frozenset(name for name, _, _ in self.needed)
 
     @property
     def free(self) -> dict[str, list[str]]:
@@ -53,9 +54,9 @@ class Given:
 
         Raises: NodeValidationError with everything that is missing or unknown.
         """
-        if not parameters and (not inputs or inputs.keys() <= self.simple) and self._is_enough(inputs or {}):
-            return State(dict(inputs or {}), context)
         flat = dict(inputs or {})
+        if not parameters and flat.keys() >= self._enough and (not flat or flat.keys() <= self.simple):
+            return State(flat, context)
         overrides: dict[str, dict[str, Any]] = {}
         for name, value in (parameters or {}).items():
             if name in self.steps and isinstance(value, Mapping):
@@ -122,9 +123,6 @@ class Given:
     def _stranger(self, name: str) -> str:
         hint = did_you_mean(name, [*self.named, *self.free, *self.steps])
         return f"this workflow takes no input {name!r}" + (f" ({hint})" if hint else "")
-
-    def _is_enough(self, inputs: Mapping[str, Any]) -> bool:
-        return all(name in inputs for name, _, _ in self.needed)
 
     def _demand(self, flat: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> None:
         problems = [

@@ -77,9 +77,12 @@ class Step:
 
 
 class Plan:
-    """Steps in order. waits[i]: for how many others step *i* waits; first: those that wait for none."""
+    """Steps in order. waits[i]: for how many others step *i* waits; first: those that wait for none.
 
-    __slots__ = ("first", "steps", "waits")
+    only: the one step, where there is one and it is plain.
+    """
+
+    __slots__ = ("first", "only", "steps", "waits")
 
     def __init__(self, steps: Sequence[Step], edges: Sequence[set[int]]) -> None:
         self.steps = tuple(steps)
@@ -92,6 +95,7 @@ class Plan:
             step.dependents = tuple(after)
         self.waits = [len(needed) for needed in edges]
         self.first = tuple(step for step, count in zip(self.steps, self.waits, strict=True) if not count)
+        self.only = self.steps[0] if len(steps) == 1 and self.steps[0].plain and self.steps[0].gate is None else None
 
     @property
     def effect(self) -> Effect:
