@@ -6,6 +6,7 @@ Enum its value. Not-a-number is never read; `kailash.shapes.Shape` never lets on
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,8 @@ import msgspec
 from kailash.errors import KailashError, Kind
 
 MAX_DEPTH: Final = 100  # levels of lists and objects in one value; arbitrary, and far below CPython's stack
+STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+NO_BRACKETS: Final = bytes([byte for byte in range(256) if byte not in STEPS])
 
 
 class MalformedJSONError(KailashError):
@@ -50,14 +53,35 @@ def decode_json(text: bytes | str) -> Any:
     Raises: MalformedJSONError; its message holds a position and nothing of the text.
     """
     try:
-        return msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
+        if _brackets(text) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+            raise RecursionError
+        return value
     except RecursionError:
-        raise MalformedJSONError("the JSON is nested too deep") from None
+        raise MalformedJSONError(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
     except UnicodeError as cause:
         raise MalformedJSONError("the JSON is not UTF-8 text") from cause
     except msgspec.DecodeError as cause:
         reason = str(cause).removeprefix("JSON is malformed: ")
         raise MalformedJSONError(f"the JSON cannot be read: {reason[:1].lower()}{reason[1:]}") from cause
+
+
+def _brackets(text: bytes | str) -> int:
+    """Return at least the depth: how many brackets are open at once, those in strings counted too."""
+    encoded = text.encode() if isinstance(text, str) else text
+    brackets = encoded.translate(None, NO_BRACKETS)
+    if len(brackets) <= MAX_DEPTH:
+        return len(brackets)
+    return max(itertools.accumulate(map(STEPS.__getitem__, brackets)))
+
+
+def _depth(value: Any) -> int:
+    """Return the levels of lists and objects, without recursion: how deep CPython may recurse is its own affair."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _otherwise(value: Any) -> Any:
