@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from kailash.capability import Catalogue, Provider
 from kailash.errors import ConfigurationError, NotAvailableError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("nexus")
 
+HEAD_START: Final = 0.25  # seconds that the first requests have before files are looked at; arbitrary
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -337,10 +338,10 @@ class Nexus:
         except Exception:  # what was cut off stays as it was; the application serves
             logger.exception("runs that were cut off could not be gone on with")
 
-    def _begin_discovery(self) -> None:
-        """Look for workflows in a thread; nobody waits for it, and what is found is there from then on."""
+    def _begin_discovery(self) -> asyncio.TimerHandle | None:
+        """Look for workflows in a thread, soon; nobody waits for it, and what is found is there from then on."""
         if not self.options.auto_discovery or self._discovered is not None:
-            return
+            return None
         self._stopping.clear()
         loop = asyncio.get_running_loop()
 
@@ -352,7 +353,8 @@ class Nexus:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(go_on)
 
-        threading.Thread(target=look, name="nexus-discovery", daemon=True).start()
+        thread = threading.Thread(target=look, name="nexus-discovery", daemon=True)
+        return loop.call_later(HEAD_START, thread.start)
 
     def _agents(self) -> Channel | None:
         wanted = self.options.enable_mcp and self.options.enable_http_transport
@@ -403,10 +405,12 @@ class Nexus:
         shell = self._existing_shell()
         async with self._shell.lifespan() if shell is not None and self._shell is not None else nullcontext():
             self._resuming = asyncio.create_task(self._resume())
-            self._begin_discovery()
+            discovery = self._begin_discovery()
             try:
                 yield
             finally:
+                if discovery is not None:
+                    discovery.cancel()
                 self._leave()
                 self._resuming.cancel()
                 await asyncio.wait([self._resuming])

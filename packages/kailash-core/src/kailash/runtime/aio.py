@@ -272,8 +272,9 @@ class _Flow:
                     continue
                 else:
                     finished = [(due[0], await self.one(due[0]))]
-                if self.operation.journal is not None:
-                    await self.run.record()
+                journal = self.operation.journal
+                if journal is not None and (steps := journal.due(self.operation.scope)):
+                    await journal.store.akeep(journal.run_id, steps)
                 course.answer(finished)
         finally:
             if self.tasks:

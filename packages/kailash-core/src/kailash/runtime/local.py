@@ -207,9 +207,9 @@ class _Wave:
 
     def is_stretch(self, due: Sequence[Step]) -> bool:
         """Whether what is due is the first of steps that are coroutines, one after another."""
-        if len(due) != 1 or self.flying or self.operation.watched or self.operation.journal is not None:
+        if len(due) != 1 or due[0].run is not None or not due[0].plain or self.flying:
             return False
-        return due[0].run is None and due[0].plain
+        return not self.operation.watched and self.operation.journal is None
 
     async def stretch(self, course: Course[list[Step]]) -> None:
         """Go on on the event loop until a step comes that is better run here."""

@@ -96,9 +96,7 @@ class Journal:
     def due(self, scope: Scope) -> Sequence[tuple[str, bytes]]:
         """Return what is to be written now, which is then no longer pending; nothing while *scope* holds something."""
         self._uncertain = scope.holding
-        if not self._pending or self._uncertain:
-            return ()
-        return self.take()
+        return () if self._uncertain or not self._pending else self.take()
 
     def forget(self) -> None:
         """Forget what is pending if it was done under something that is rolled back now."""

@@ -18,6 +18,7 @@ from kailash.errors import InvalidInputError
 from kailash.workflow.references import Literal
 
 PLAIN: Final = frozenset({str, int, bool, type(None)})
+TEXT: Final = frozenset({str})
 MAX_DEPTH: Final = 100  # levels of lists and objects; below Python's recursion limit
 
 
@@ -58,8 +59,10 @@ def unpack(value: Any) -> Any:
 def _pack_mapping(value: Mapping[Any, Any], path: str, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise _unwritable(path, "is nested too deep")
-    if any(type(key) is not str for key in value) or (len(value) == 1 and next(iter(value)) in UNPACK):
+    if not TEXT.issuperset(map(type, value)) or (len(value) == 1 and next(iter(value)) in UNPACK):
         return {OBJECT: [[pack(key, path), pack(item, path, depth + 1)] for key, item in value.items()]}
+    if PLAIN.issuperset(map(type, value.values())):
+        return value
     return {key: pack(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
 
 

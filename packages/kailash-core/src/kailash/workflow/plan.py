@@ -79,10 +79,10 @@ class Step:
 class Plan:
     """Steps in order. waits[i]: for how many others step *i* waits; first: those that wait for none.
 
-    only: the one step, where there is one and it is plain.
+    gated: whether any step may be skipped; only: the one step, where there is one and it is plain.
     """
 
-    __slots__ = ("first", "only", "steps", "waits")
+    __slots__ = ("first", "gated", "only", "steps", "waits")
 
     def __init__(self, steps: Sequence[Step], edges: Sequence[set[int]]) -> None:
         self.steps = tuple(steps)
@@ -95,7 +95,8 @@ class Plan:
             step.dependents = tuple(after)
         self.waits = [len(needed) for needed in edges]
         self.first = tuple(step for step, count in zip(self.steps, self.waits, strict=True) if not count)
-        self.only = self.steps[0] if len(steps) == 1 and self.steps[0].plain and self.steps[0].gate is None else None
+        self.gated = any(step.gate is not None for step in self.steps)
+        self.only = self.steps[0] if len(steps) == 1 and self.steps[0].plain and not self.gated else None
 
     @property
     def effect(self) -> Effect:

@@ -23,7 +23,7 @@ def walk(plan: Plan, state: State) -> plans.Plan[list[Step], None]:
     ready = list(plan.first)
     running = 0
     while True:
-        due = ready if all(step.gate is None for step in ready) else _due(ready, waits, state)
+        due = _due(ready, waits, state) if plan.gated else ready
         running += len(due)
         if not running:
             return
