@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -121,17 +122,18 @@ class Journals:
         if isinstance(store, Recoverable):
             store.close()
 
-    def enter(self, run_id: str, request: Request) -> None:
-        """Note that a run begins. Raises: RunInProgressError."""
+    @contextmanager
+    def entered(self, run_id: str, request: Request) -> Iterator[None]:
+        """Note that a run is under way, until the block ends. Raises: RunInProgressError."""
         with self._lock:
             if run_id in self._under_way:
                 raise RunInProgressError("a run with this idempotency key is under way", hint="ask again when it ended")
             self._under_way[run_id] = request
-
-    def leave(self, run_id: str) -> None:
-        """Note that it ended."""
-        with self._lock:
-            self._under_way.pop(run_id, None)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.pop(run_id, None)
 
     def begin(self, record: RunRecord) -> RunRecord:
         asked = self._asked(record)

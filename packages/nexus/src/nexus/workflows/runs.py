@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from kailash.capability import Capability
 from kailash.context import Context
@@ -15,8 +15,11 @@ from kailash.runtime.base import workflow_of
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.graph import Workflow
 from nexus.call import NOBODY, Asking, Outputs
+from nexus.telemetry import traced
 from nexus.workflows.entries import Asked, Entry, unmarked
 from nexus.workflows.journals import Journals, Request, of_endpoint, run_id_of
+
+Ran: TypeAlias = tuple[dict[str, Any], str]  # the outputs of the steps, and the id of the run
 
 
 class Runs:
@@ -54,20 +57,15 @@ class Runs:
         started = time.monotonic()
         workflow, parameters = entry.workflow(asked, context), entry.parameters(asked)
         request = self._request(entry, asked, context, workflow)
-        if request is None:
-            ran = self._blocking.execute(workflow, parameters=parameters, context=context)
-            return run_result(entry.name, started, ran)
-        return run_result(entry.name, started, self._written(workflow, parameters, context, request))
+        return run_result(entry.name, started, self._run(entry.name, workflow, parameters, context, request))
 
     async def acall(self, entry: Entry, asked: Asked, context: Context, run_id: str = "") -> Mapping[str, Any]:
         """Run a registered workflow. run_id: of a run that was cut off, which goes on."""
         started = time.monotonic()
         workflow, parameters = entry.workflow(asked, context), entry.parameters(asked)
         request = self._request(entry, asked, context, workflow)
-        if request is None:
-            ran = await self._under_loop.execute(workflow, parameters=parameters, context=context)
-            return run_result(entry.name, started, ran)
-        return run_result(entry.name, started, await self._awritten(workflow, parameters, context, request, run_id))
+        ran = await self._arun(entry.name, workflow, parameters, context, request, run_id)
+        return run_result(entry.name, started, ran)
 
     def execute(self, given: Any, inputs: Mapping[str, Any] | None, asking: Asking = NOBODY) -> Any:
         """Run a workflow or what a builder holds: return its outputs, or what gives them when it is awaited.
@@ -81,18 +79,15 @@ class Runs:
         request = None
         if self.journals is not None and context.idempotency_key and workflow.effect == "writes":
             request = of_endpoint(asking.next_name(), workflow, context)
+        name = workflow.spec.name or asking.name
         if _loop_runs():
-            return self._aexecute(workflow, parameters, context, request)
-        if request is not None:
-            return Outputs(*self._written(workflow, parameters, context, request))
-        return Outputs(*self._blocking.execute(workflow, parameters=parameters, context=context))
+            return self._aexecute(name, workflow, parameters, context, request)
+        return Outputs(*self._run(name, workflow, parameters, context, request))
 
     async def _aexecute(
-        self, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request | None
+        self, name: str, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request | None
     ) -> Outputs:
-        if request is not None:
-            return Outputs(*await self._awritten(workflow, parameters, context, request, ""))
-        return Outputs(*await self._under_loop.execute(workflow, parameters=parameters, context=context))
+        return Outputs(*await self._arun(name, workflow, parameters, context, request))
 
     def _request(self, entry: Entry, asked: Asked, context: Context, workflow: Workflow) -> Request | None:
         """What is written down of this run; None for one that changes nothing and has no key."""
@@ -100,27 +95,31 @@ class Runs:
             return None
         return Request(entry.name, asked.given, context.principal, context.tenant, tuple(context.roles))
 
-    def _written(
-        self, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request
-    ) -> tuple[dict[str, Any], str]:
-        assert self.journals is not None
-        run_id = run_id_of(request, context.idempotency_key)
-        self.journals.enter(run_id, request)
-        try:
-            return self._durable.execute(workflow, parameters=parameters, context=context, run_id=run_id)
-        finally:
-            self.journals.leave(run_id)
+    def _run(
+        self, name: str, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request | None
+    ) -> Ran:
+        with traced(name, context) as seen:
+            if request is None or self.journals is None:
+                return self._blocking.execute(workflow, parameters=parameters, context=seen)
+            run_id = run_id_of(request, context.idempotency_key)
+            with self.journals.entered(run_id, request):
+                return self._durable.execute(workflow, parameters=parameters, context=seen, run_id=run_id)
 
-    async def _awritten(
-        self, workflow: Workflow, parameters: Mapping[str, Any], context: Context, request: Request, run_id: str
-    ) -> tuple[dict[str, Any], str]:
-        assert self.journals is not None
-        run_id = run_id or run_id_of(request, context.idempotency_key)
-        self.journals.enter(run_id, request)
-        try:
-            return await self._adurable.execute(workflow, parameters=parameters, context=context, run_id=run_id)
-        finally:
-            self.journals.leave(run_id)
+    async def _arun(
+        self,
+        name: str,
+        workflow: Workflow,
+        parameters: Mapping[str, Any],
+        context: Context,
+        request: Request | None,
+        run_id: str = "",
+    ) -> Ran:
+        with traced(name, context) as seen:
+            if request is None or self.journals is None:
+                return await self._under_loop.execute(workflow, parameters=parameters, context=seen)
+            run_id = run_id or run_id_of(request, context.idempotency_key)
+            with self.journals.entered(run_id, request):
+                return await self._adurable.execute(workflow, parameters=parameters, context=seen, run_id=run_id)
 
 
 def _loop_runs() -> bool:

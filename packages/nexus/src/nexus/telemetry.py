@@ -1,0 +1,107 @@
+"""OpenTelemetry spans: one for a run of a workflow, one for each of its steps. Nothing where the extra is absent.
+
+Rule: a span holds names, numbers and the class of an error; never a value, nor a message, which may quote one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from kailash.context import Context
+from kailash.runtime.base import Observer, StepEvent
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+
+@contextmanager
+def traced(workflow: str, context: Context) -> Iterator[Context]:
+    """Give the context in which a run of *workflow* is seen; a span is current until the block ends."""
+    tracer = _tracer()
+    if tracer is None:
+        yield context
+        return
+    with tracer.start_as_current_span(
+        f"workflow {workflow}",
+        attributes={"kailash.workflow": workflow, "kailash.channel": context.channel},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield replace(context, progress=Steps(tracer, span, context.progress))
+        except BaseException as error:
+            _fail(span, error)
+            raise
+
+
+class Steps:
+    """Hears of the steps of one run, makes spans of them, and passes on what it heard."""
+
+    def __init__(self, tracer: Tracer, run: Span, listener: Observer | None) -> None:
+        self._tracer = tracer
+        self._run = run
+        self._listener = listener
+        self._open: dict[str, Span] = {}
+
+    def __call__(self, event: StepEvent) -> None:
+        match event.what:
+            case "started":
+                self._open[event.path] = self._begin(event)
+            case "retrying":
+                self._open[event.path].add_event("retry", _attempt(event))
+            case "recalled":
+                span = self._begin(event)
+                span.set_attribute("kailash.recalled", True)
+                span.end()
+            case _:
+                self._end(event)
+        if self._listener is not None:
+            self._listener(event)
+
+    def _begin(self, event: StepEvent) -> Span:
+        from opentelemetry.trace import set_span_in_context
+
+        self._run.set_attribute("kailash.run_id", event.run_id)
+        parent = self._open.get(event.path.rpartition(".")[0], self._run)
+        attributes: dict[str, Any] = {"kailash.step": event.path, "kailash.node": event.node}
+        return self._tracer.start_span(f"step {event.path}", context=set_span_in_context(parent), attributes=attributes)
+
+    def _end(self, event: StepEvent) -> None:
+        span = self._open.pop(event.path, None)
+        if span is None:
+            return
+        span.set_attribute("kailash.attempts", event.attempt)
+        if event.error is not None:
+            _fail(span, event.error)
+        span.end()
+
+
+def _attempt(event: StepEvent) -> dict[str, Any]:
+    return {"attempt": event.attempt, "error": type(event.error).__qualname__}
+
+
+def _fail(span: Span, error: BaseException) -> None:
+    from opentelemetry.trace import Status, StatusCode
+
+    span.set_status(Status(StatusCode.ERROR, type(error).__qualname__))
+    span.set_attribute("error.type", type(error).__qualname__)
+
+
+@functools.cache
+def _installed() -> bool:
+    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
+
+
+def _tracer() -> Tracer | None:
+    """Return the tracer of the program's own provider; None without the extra ``nexus[otel]``."""
+    if not _installed():
+        return None
+    from opentelemetry import trace  # an extra, and only where a workflow runs
+
+    return trace.get_tracer("nexus")
