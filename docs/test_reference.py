@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import reference
+from dataflow import DataFlow
 from dataflow import options as dataflow_options
 from dataflow.express import Express
 from dataflow.operations import values as ops
@@ -95,6 +96,19 @@ def test_the_table_of_errors_is_what_the_code_says() -> None:
     page = _page("errors.md")
 
     assert reference.written(page, "errors", reference.errors_table()) == page, "run: python tools/reference.py"
+
+
+def test_the_list_of_nodes_is_what_the_code_says() -> None:
+    page = _page("nodes.md")
+
+    assert reference.written(page, "nodes", reference.nodes_list()) == page, "run: python tools/reference.py"
+
+
+def test_every_node_of_transactions_is_listed() -> None:
+    with DataFlow("sqlite:///:memory:") as db:
+        offered = {name for name in db.node_names() if name.startswith("Transaction")}
+
+    assert offered == set(reference.TRANSACTIONS)
 
 
 def test_every_code_of_a_field_is_documented() -> None:

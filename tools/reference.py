@@ -13,11 +13,44 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dataflow import DataFlow
 from kailash.errors import KailashError
+from kailash.nodes.nodetype import NodeType
+from kailash.nodes.parameters import Parameters
+from kailash.nodes.registry import BUILT_IN, NodeRegistry
+from kailash.shapes import REQUIRED, Field
+from kailash.workflow.builder import WorkflowBuilder
 from nexus import wire
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ROOT / "docs" / "reference" / "errors.md"
+NODES = ROOT / "docs" / "reference" / "nodes.md"
+TRANSACTIONS = (
+    "TransactionStartNode",
+    "TransactionScopeNode",
+    "TransactionCommitNode",
+    "TransactionRollbackNode",
+    "TransactionSavepointNode",
+)
+WRITTEN = {"code": "", "workflow": WorkflowBuilder()}  # what an author writes at least, to see what a step then takes
+ENDED = "`id`, `status`, `committed`, `rolled_back`"
+OUTPUTS = {
+    "ConditionalNode": "`result`, `condition_result`, `branch`; `true_output` and `true_branch`, or `false_output`"
+    " and `false_branch`",
+    "SwitchNode": "as `ConditionalNode`; with `cases`, one of `case_<value>` and `default`",
+    "MergeNode": "`merged_data`",
+    "TransformNode": "its inputs and its `expressions`, by their names",
+    "LoopNode": "`results`: for each item `{node id: output}`; `count`",
+    "MapNode": "as `LoopNode`, which it is",
+    "WorkflowNode": "`{node id: output}` of the workflow inside",
+    "PythonCodeNode": "`result` if the code sets it, else the variables that it made",
+    "HTTPRequestNode": "`response` with `status_code`, `headers`, `content`; `status_code`, `success`",
+    "TransactionStartNode": "`id`, `transaction_id`, `isolation_level`, `status`",
+    "TransactionScopeNode": "as `TransactionStartNode`, which it is",
+    "TransactionCommitNode": ENDED,
+    "TransactionRollbackNode": f"{ENDED}, `reason`; with `savepoint`, as `TransactionSavepointNode`",
+    "TransactionSavepointNode": "as `TransactionStartNode`, and `savepoint`",
+}
 
 
 def errors() -> list[type[KailashError]]:
@@ -40,6 +73,41 @@ def errors_table() -> str:
         name = f"`{error.__module__}.{error.__qualname__}`"
         lines.append(f"| `{error.code}` | {error.kind.value} | {status} | {said.exit} | {name} | {when} |")
     return "\n".join(lines)
+
+
+def node_types() -> dict[str, NodeType]:
+    """Return every node type that comes with the distributions, as a step of it is, by name."""
+    registry = NodeRegistry()
+    with DataFlow("sqlite:///:memory:") as db:
+        offered = {name: registry.find(name) for name in BUILT_IN}
+        offered |= {name: db.node_type(name) for name in TRANSACTIONS}
+    return {name: _prepared(found) for name, found in offered.items() if found is not None}
+
+
+def nodes_list() -> str:
+    """Return a section for each node type, as Markdown."""
+    return "\n\n".join(_node_section(name, found) for name, found in node_types().items())
+
+
+def _prepared(found: NodeType) -> NodeType:
+    return found if found.prepare is None else found.prepare(WRITTEN)
+
+
+def _node_section(name: str, found: NodeType) -> str:
+    fields = [*found.inputs.fields.values()] if isinstance(found.inputs, Parameters) else []
+    lines = [f"### {name}", "", f"{found.summary} Effect: {found.effect}. Gives {OUTPUTS[name]}.", ""]
+    lines += ["| parameter | default | what |", "|---|---|---|"]
+    lines += [_parameter(each) for each in fields]
+    lines += [f"| `{each}` | | read when the workflow is built |" for each in sorted(found.settings)]
+    lines += [f"| `{each}` | | ids of the steps that run only then |" for each in sorted(found.branches)]
+    if found.open:
+        lines.append("| any other | | an input by its name |")
+    return "\n".join(lines)
+
+
+def _parameter(field: Field) -> str:
+    default = "required" if field.default is REQUIRED else "" if field.default is None else f"`{field.default!r}`"
+    return f"| `{field.name}` | {default} | {field.description} |"
 
 
 def written(page: str, part: str, text: str) -> str:
@@ -69,6 +137,7 @@ def _descendants(error: type[KailashError]) -> Iterator[type[KailashError]]:
 def main() -> int:
     """Write the pages."""
     ERRORS.write_text(written(ERRORS.read_text(), "errors", errors_table()))
+    NODES.write_text(written(NODES.read_text(), "nodes", nodes_list()))
     return 0
 
 
