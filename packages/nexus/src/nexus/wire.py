@@ -15,6 +15,9 @@ import msgspec
 from kailash.errors import KailashError, Kind
 from nexus.errors import FaultError
 
+# RFC 9110 renamed these; CPython follows since 3.13.
+RENAMED: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+
 
 class Wire(msgspec.Struct, frozen=True):
     """One kind of error, as each channel says it."""
@@ -71,7 +74,7 @@ def problem(error: KailashError, *, instance: str = "", request_id: str = "", st
     status = status or http_status(error)
     document: dict[str, Any] = {
         "type": f"urn:kailash:problem:{error.code}",
-        "title": HTTPStatus(status).phrase,
+        "title": RENAMED.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": error.message,
         "code": error.code,

@@ -28,7 +28,7 @@ def test_a_problem_document_names_the_code_the_sentence_and_the_fields() -> None
 
     assert wire.problem(error, instance="/api/products", request_id="r1") == {
         "type": "urn:kailash:problem:invalid_input",
-        "title": "Unprocessable Entity",
+        "title": "Unprocessable Content",
         "status": 422,
         "detail": "'price' is missing",
         "code": "invalid_input",

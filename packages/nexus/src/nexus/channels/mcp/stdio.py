@@ -9,8 +9,9 @@ and at the end of the input it drops the calls that are under way, which get a f
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Final
 
 import anyio
@@ -88,6 +89,8 @@ def _claimed() -> Iterator[tuple[BinaryIO, BinaryIO]]:
         # Not closed: a thread may still wait in a read of the one, and its number must not be given to another file.
         yield os.fdopen(source, "rb", closefd=False), os.fdopen(sink, "wb", closefd=False)
     finally:
+        with suppress(OSError, ValueError):  # closed, or nobody reads it
+            sys.stdout.flush()  # what was printed in the meantime must not follow the wire's last line
         os.dup2(source, _STANDARD_INPUT)
         os.dup2(sink, _STANDARD_OUTPUT)
 
