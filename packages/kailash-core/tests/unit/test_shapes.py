@@ -510,10 +510,10 @@ def test_broken_json_is_one_malformed_error(text: bytes) -> None:
 
 
 def test_depth_is_limited_alike_on_every_python_and_brackets_in_text_do_not_count() -> None:
-    deepest = b"[" * 100 + b"]" * 100
-    text = [{"note": "[" * 500}] * 3
+    deepest = b"[" * 500 + b"]" * 500
+    text = [{"note": "[" * 900}] * 3
 
     assert decode_json(deepest)
     assert decode_json(encode_json(text)) == text
-    with pytest.raises(MalformedJSONError, match="deeper than 100 levels"):
+    with pytest.raises(MalformedJSONError, match="deeper than 500 levels"):
         decode_json(b"[" + deepest + b"]")

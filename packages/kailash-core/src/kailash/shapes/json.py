@@ -14,6 +14,7 @@ import msgspec
 from kailash.errors import KailashError, Kind
 
 MAX_DEPTH: Final = 100  # levels of lists and objects in one value; arbitrary, and far below CPython's stack
+MAX_TEXT_DEPTH: Final = 500  # the same in one text, which may hold more than a value; half of what CPython 3.11 recurses
 STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 NO_BRACKETS: Final = bytes([byte for byte in range(256) if byte not in STEPS])
 
@@ -54,11 +55,11 @@ def decode_json(text: bytes | str) -> Any:
     """
     try:
         value = msgspec.json.decode(text)
-        if _brackets(text) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        if _brackets(text) > MAX_TEXT_DEPTH and _depth(value) > MAX_TEXT_DEPTH:
             raise RecursionError
         return value
     except RecursionError:
-        raise MalformedJSONError(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+        raise MalformedJSONError(f"the JSON is nested deeper than {MAX_TEXT_DEPTH} levels") from None
     except UnicodeError as cause:
         raise MalformedJSONError("the JSON is not UTF-8 text") from cause
     except msgspec.DecodeError as cause:
@@ -70,7 +71,7 @@ def _brackets(text: bytes | str) -> int:
     """Return at least the depth: how many brackets are open at once, those in strings counted too."""
     encoded = text.encode() if isinstance(text, str) else text
     brackets = encoded.translate(None, NO_BRACKETS)
-    if len(brackets) <= MAX_DEPTH:
+    if len(brackets) <= MAX_TEXT_DEPTH:
         return len(brackets)
     return max(itertools.accumulate(map(STEPS.__getitem__, brackets)))
 
