@@ -14,7 +14,7 @@ import msgspec
 from kailash.errors import KailashError, Kind
 
 MAX_DEPTH: Final = 100  # levels of lists and objects in one value; arbitrary, and far below CPython's stack
-MAX_TEXT_DEPTH: Final = 500  # the same in one text, which may hold more than a value; half of what CPython 3.11 recurses
+MAX_TEXT_DEPTH: Final = 500  # the same in one text, which may hold more than a value; half of CPython 3.11's stack
 STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 NO_BRACKETS: Final = bytes([byte for byte in range(256) if byte not in STEPS])
 
