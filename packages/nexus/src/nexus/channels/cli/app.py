@@ -8,6 +8,7 @@ Rule 3: nothing of the application is imported until a word asks for it. Help li
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -91,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and end the process."""
     name = Path(sys.argv[0]).stem
     named = name if name.isidentifier() and name != "__main__" else "nexus"  # python -m, python -c
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments, name=named))
+    code = run(sys.argv[1:] if arguments is None else arguments, name=named)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts twice means the same
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str], application: locate.Application | None = None, *, name: str = "nexus") -> int:
@@ -103,7 +106,7 @@ def run(arguments: Sequence[str], application: locate.Application | None = None,
     try:
         code = program().main(list(arguments), prog_name=name, standalone_mode=False, obj=desk)
         sys.stdout.flush()
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
         return _unread()

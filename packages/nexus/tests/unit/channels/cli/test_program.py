@@ -31,7 +31,7 @@ shop.start()
 """
 PATIENCE = 170  # seconds; generous: a busy machine is no failure
 INTERRUPT = "\x03"  # Control-C
-SILENCE, LONG = 0.3, 60.0  # seconds without a word: the program waits for an answer; it heard none
+SILENCE, LONG = 0.3, 5.0  # seconds without a word: the program waits for an answer; it heard none
 HEAVY = ("sqlalchemy", "fastapi", "starlette", "uvicorn", "mcp", "pydantic", "rich")
 
 pytestmark = pytest.mark.timeout(PATIENCE + 10)
