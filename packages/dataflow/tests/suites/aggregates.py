@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow
@@ -227,7 +227,6 @@ class LikePython:
             db.prepare()
             yield db
 
-    @settings(max_examples=20)
     @given(rows=RECORDS, by=st.sampled_from(["category", "sold_at:month", ""]))
     def test_totals_are_those_of_python(self, db: DataFlow, rows: list[dict[str, Any]], by: str) -> None:
         db.express_sync.bulk_delete("Product", [row["id"] for row in db.express_sync.list("Product", limit=None)])

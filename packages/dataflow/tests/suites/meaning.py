@@ -6,16 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 
 from dataflow.query import ordering
 from dataflow.query.assign import Assignment
 from dataflow.query.ordering import Order
 from kailash.conditions import kinds, matches, parse
 from suites import samples
-
-# One suite runs on several drivers, over one table for each: that is the point, and makes no example flaky.
-CALM = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
 
 
 class MeaningSuite:
@@ -33,7 +30,6 @@ class MeaningSuite:
                 assert (raw, samples.selected(answer, where)) == (raw, expected)
 
     @given(raw=samples.FILTERS)
-    @settings(suppress_health_check=CALM)
     def test_a_filter_of_many_tests_selects_what_it_matches_in_memory(
         self, answer: samples.Answer, raw: dict[str, Any]
     ) -> None:
@@ -45,7 +41,6 @@ class MeaningSuite:
 
     @given(order=samples.ORDERS)
     @example(order=(Order("id", True),))
-    @settings(suppress_health_check=CALM)
     def test_an_order_is_the_same_in_memory(self, answer: samples.Answer, order: tuple[Order, ...]) -> None:
         whole = ordering.total(order)
 
@@ -56,7 +51,6 @@ class MeaningSuite:
     @given(order=samples.ORDERS)
     @example(order=(Order("code", True), Order("id", True)))
     @example(order=(Order("group"), Order("whole", True)))
-    @settings(suppress_health_check=CALM)
     def test_pages_by_cursor_visit_every_record_once(self, answer: samples.Answer, order: tuple[Order, ...]) -> None:
         whole = ordering.total(order)
         keys: tuple[Any, ...] = ()
