@@ -107,7 +107,8 @@ def _node_section(name: str, found: NodeType) -> str:
 
 def _parameter(field: Field) -> str:
     default = "required" if field.default is REQUIRED else "" if field.default is None else f"`{field.default!r}`"
-    return f"| `{field.name}` | {default} | {field.description} |"
+    what = field.description.replace("<", "\\<").replace("|", "\\|")
+    return f"| `{field.name}` | {default} | {what} |"
 
 
 def written(page: str, part: str, text: str) -> str:

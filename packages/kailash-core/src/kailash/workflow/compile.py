@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, Final
 
 import msgspec
@@ -56,8 +57,8 @@ class _Compiler:
         self.nodes: list[NodeType] = []
         self.edges: list[set[int]] = [set() for _ in spec.steps]
         self.sources: list[dict[str, list[Binding]]] = [{} for _ in spec.steps]
-        self.controls: list[list[tuple[str, str]]] = [[] for _ in spec.steps]
-        self.feeds: list[list[tuple[str, Any]]] = [[] for _ in spec.steps]
+        self.controls: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        self.feeds: dict[int, list[tuple[str, Any]]] = defaultdict(list)
 
     def plan(self) -> Plan | None:
         self._check_ids()
@@ -84,8 +85,8 @@ class _Compiler:
             node=self.nodes[index],
             inputs=inputs,
             needs=self.edges[index],
-            controls=tuple(self.controls[index]),
-            feeds=tuple(self.feeds[index]),
+            controls=tuple(self.controls.get(index, ())),
+            feeds=tuple(self.feeds.get(index, ())),
         )
 
     def problem(self, where: str, code: str, message: str) -> None:
