@@ -114,7 +114,7 @@ def test_a_type_has_one_column_type_in_each_database(annotation: Any, on_postgre
     made: sa.types.TypeEngine[Any] = type_of(annotation)
 
     assert made.compile(dialect=postgresql.dialect()) == on_postgresql  # type: ignore[no-untyped-call]  # SQLAlchemy's
-    assert made.compile(dialect=sqlite.dialect()) == on_sqlite
+    assert made.compile(dialect=sqlite.dialect()).replace('"', "") == on_sqlite  # SQLAlchemy 2.0 quotes a collation
 
 
 @pytest.mark.parametrize(
