@@ -165,7 +165,7 @@ class _Blocking:
             if run.journal is not None:
                 run.journal.store.finish(run.journal.run_id, "done" if success else "failed")
             if self.loop is not None:
-                self.loop.close()
+                self.workers.give_back(self.loop)
 
     def record(self) -> None:
         """Write down what finished."""
@@ -176,7 +176,7 @@ class _Blocking:
     def complete(self, made: Coroutine[Any, Any, Any], limit: float | None) -> Any:
         """Return what a coroutine returns, on the run's own event loop in another thread."""
         if self.loop is None:
-            self.loop = LoopThread()
+            self.loop = self.workers.loop()
         return self.loop.call(made, limit)
 
 

@@ -6,7 +6,9 @@ A thread whose work hangs is left behind and never waited for, also not when the
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
 from queue import Empty, SimpleQueue
@@ -23,10 +25,25 @@ IDLE: Final = 10.0  # seconds that a thread waits for more work; arbitrary
 
 
 class Workers:
-    """A stack of idle threads; the one that worked last works next."""
+    """A stack of idle threads; the one that worked last works next. Some have an event loop."""
 
     def __init__(self) -> None:
         self._idle: deque[SimpleQueue[Job]] = deque()
+        self._loops: deque[LoopThread] = deque()
+        weakref.finalize(self, _close, self._loops)
+
+    def loop(self) -> LoopThread:
+        """Return an event loop that nobody else uses; to be given back."""
+        while self._loops:
+            idle = self._loops.pop()
+            if idle.pid == os.getpid():  # a thread does not survive a fork
+                return idle
+        return LoopThread()
+
+    def give_back(self, loop: LoopThread) -> None:
+        """Cancel what still runs on *loop*, and keep it for others."""
+        loop.cancel()
+        self._loops.append(loop)
 
     def submit(self, job: Job) -> None:
         """Do *job*, which must not raise, in another thread."""
@@ -74,11 +91,12 @@ class Workers:
 
 
 class LoopThread:
-    """An event loop of its own in another thread, for a blocking run that meets coroutines."""
+    """An event loop of its own in another thread, for blocking runs that meet coroutines, one at a time."""
 
     def __init__(self) -> None:
         import asyncio  # only for nodes that have coroutines only
 
+        self.pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="kailash-loop", daemon=True)
         self._thread.start()
@@ -113,6 +131,16 @@ class LoopThread:
             raise fault
         return value
 
+    def cancel(self) -> None:
+        """Cancel what still runs, before anything that is called from now on."""
+        import asyncio  # as above
+
+        def cancel() -> None:
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+
+        self._loop.call_soon_threadsafe(cancel)
+
     def close(self) -> None:
         """Cancel what still runs and end the thread, without waiting for what does not listen."""
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -130,6 +158,12 @@ class LoopThread:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
+
+
+def _close(loops: deque[LoopThread]) -> None:
+    for loop in loops:
+        if loop.pid == os.getpid():
+            loop.close()
 
 
 def outcome_of(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -34,10 +34,11 @@ class Given:
     def free(self) -> dict[str, list[str]]:
         """{input: ids of the steps that have it and whose author left it unset}."""
         if self._free is None:
-            self._free = {}
+            free: dict[str, list[str]] = {}
             for step in self.steps.values():
                 for name in step.inputs.free():
-                    self._free.setdefault(name, []).append(step.id)
+                    free.setdefault(name, []).append(step.id)
+            self._free = free  # whole at once: other threads may ask meanwhile
         return self._free
 
     @property
