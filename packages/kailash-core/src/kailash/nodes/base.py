@@ -71,16 +71,16 @@ class Node:
         return {}
 
     def run(self, **inputs: Any) -> Any:
-        """Do it and return {output: value}."""
-        raise NotImplementedError(f"{type(self).__name__}.run")
+        """Do it and return {output: value}. Raises: NodeConfigurationError in a class without one of its own."""
+        raise _no_node(type(self))
 
 
 class AsyncNode(Node):
     """A node that runs under asyncio: ``async_run(**inputs)``."""
 
     async def async_run(self, **inputs: Any) -> Any:
-        """Do it and return {output: value}."""
-        raise NotImplementedError(f"{type(self).__name__}.async_run")
+        """Do it and return {output: value}. Raises: NodeConfigurationError in a class without one of its own."""
+        raise _no_node(type(self))
 
 
 @overload
@@ -176,7 +176,7 @@ def _of_function(function: Any, name: str, *, effect: Effect, waits: bool | None
 
 def _of_class(declared: type, name: str, *, effect: Effect, waits: bool | None) -> NodeType:
     if not any(callable(getattr(declared, face, None)) for face in FACES):
-        raise NodeConfigurationError(f"class {declared.__name__!r} is no node", hint="give it a run method")
+        raise _no_node(declared)
 
     def prepare(config: Mapping[str, Any]) -> NodeType:
         accepted = _constructor_parameters(declared)
@@ -213,7 +213,7 @@ def _of_instance(instance: Any, name: str, *, effect: Effect, waits: bool | None
     asynchronous = _own_method(instance, "arun") or _own_method(instance, "async_run")
     calls = [_Call(method, name) for method in (synchronous, asynchronous) if method is not None]
     if not calls:
-        raise NodeConfigurationError(f"class {type(instance).__name__!r} is no node", hint="give it a run method")
+        raise _no_node(type(instance))
     declared = instance.get_parameters() if hasattr(instance, "get_parameters") else {}
     fields = [parameter.field() for parameter in declared.values()] or calls[0].fields
     config = dict(getattr(instance, "config", None) or {})
@@ -239,6 +239,10 @@ def _own_method(instance: Any, name: str) -> Any:
     method = getattr(instance, name, None)
     placeholders = (Node.run, AsyncNode.async_run)
     return method if callable(method) and getattr(method, "__func__", None) not in placeholders else None
+
+
+def _no_node(declared: type) -> NodeConfigurationError:
+    return NodeConfigurationError(f"class {declared.__name__!r} is no node", hint="give it a run method")
 
 
 BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

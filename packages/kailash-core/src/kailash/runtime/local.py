@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Final, Self, assert_never
+from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 
 from kailash.context import ANONYMOUS, Context
 from kailash.nodes.scope import Scope
@@ -20,10 +20,13 @@ from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, bri
 from kailash.runtime.effects import Attempt, Pause, Turn, Wish
 from kailash.runtime.guard import guard
 from kailash.runtime.record import Journal, RunStore, first_record, given_of
-from kailash.runtime.threads import LoopThread, Workers, outcome_of
+from kailash.runtime.threads import Workers, outcome_of
 from kailash.workflow.plan import Plan, Step
 from kailash.workflow.state import State
 from kailash.workflow.walk import walk
+
+if TYPE_CHECKING:
+    from kailash.runtime.loops import LoopThread  # imports asyncio
 
 MAX_WORKERS: Final = 8  # steps side by side; arbitrary, within the usual size of a connection pool
 

@@ -10,15 +10,14 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kailash.errors import NodeExecutionError
 from kailash.runtime.effects import OutOfTimeError
 
 if TYPE_CHECKING:
-    import asyncio
+    from kailash.runtime.loops import LoopThread
 
 Job: TypeAlias = Callable[[], None]
 IDLE: Final = 10.0  # seconds that a thread waits for more work; arbitrary
@@ -38,6 +37,8 @@ class Workers:
             idle = self._loops.pop()
             if idle.pid == os.getpid():  # a thread does not survive a fork
                 return idle
+        from kailash.runtime.loops import LoopThread  # asyncio: 35 ms, for nodes that have coroutines only
+
         return LoopThread()
 
     def give_back(self, loop: LoopThread) -> None:
@@ -88,76 +89,6 @@ class Workers:
                     return
                 except ValueError:  # taken in this moment: the job is on its way
                     job = queue.get()
-
-
-class LoopThread:
-    """An event loop of its own in another thread, for blocking runs that meet coroutines, one at a time."""
-
-    def __init__(self) -> None:
-        import asyncio  # only for nodes that have coroutines only
-
-        self.pid = os.getpid()
-        self._loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="kailash-loop", daemon=True)
-        self._thread.start()
-
-    def call(self, made: Coroutine[Any, Any, Any], limit: float | None) -> Any:
-        """Return what the coroutine returns; others may run on the loop at the same time.
-
-        Raises: OutOfTimeError after *limit* seconds, the coroutine being cancelled.
-        """
-        import asyncio  # as above
-
-        answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-        context = contextvars.copy_context()
-        started: list[asyncio.Task[Any]] = []
-
-        async def work() -> None:
-            try:
-                answer.put((await made, None))
-            except asyncio.CancelledError as fault:
-                answer.put((None, NodeExecutionError("the coroutine was cancelled")))
-                raise fault from None
-            except BaseException as fault:  # noqa: BLE001 - handed over to the thread that asked
-                answer.put((None, fault))
-
-        self._loop.call_soon_threadsafe(lambda: started.append(self._loop.create_task(work())), context=context)
-        try:
-            value, fault = answer.get(timeout=limit)
-        except Empty:
-            self._loop.call_soon_threadsafe(lambda: started[0].cancel())  # noqa: PLW0108 - it may not be there yet
-            raise OutOfTimeError from None
-        if fault is not None:
-            raise fault
-        return value
-
-    def cancel(self) -> None:
-        """Cancel what still runs, before anything that is called from now on."""
-        import asyncio  # as above
-
-        def cancel() -> None:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-
-        self._loop.call_soon_threadsafe(cancel)
-
-    def close(self) -> None:
-        """Cancel what still runs and end the thread, without waiting for what does not listen."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-
-    def _serve(self) -> None:
-        import asyncio  # as above
-
-        try:
-            self._loop.run_forever()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self._loop.run_until_complete(asyncio.wait(tasks, timeout=1))
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        finally:
-            self._loop.close()
 
 
 def _close(loops: deque[LoopThread]) -> None:
