@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from dataflow.effects import DataPlan, Rows, query
 from dataflow.executors.alive import Life
@@ -94,29 +94,20 @@ class RunStore:
         """Do a step that writes, and its record, in one transaction."""
         from dataflow.transactions.block import Block
 
-        writer = Writer(self, scope)
-        try:
-            with Block(self.home, None) as block:
-                output = run()
-                block.run(writer.plan(output))
-        except BaseException:
-            writer.restore()
-            raise
-        return output
+        with Writer(self, scope) as writer, Block(self.home, None) as block:
+            output = run()
+            block.run(writer.plan(output))
+            return output
 
     async def astep(self, scope: Scope, run: Callable[[], Any]) -> Any:
         """Like `step`."""
         from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, which runs here
 
-        writer = Writer(self, scope)
-        try:
+        with Writer(self, scope) as writer:
             async with AsyncBlock(self.home, None) as block:
                 output = await run()
                 await block.arun(writer.plan(output))
-        except BaseException:
-            writer.restore()
-            raise
-        return output
+                return output
 
     # -- inside
 
@@ -173,7 +164,10 @@ class RunStore:
 
 
 class Writer:
-    """The record of one step, and all that waits with it, as part of the transaction of its effects."""
+    """The record of one step, and all that waits with it, as part of the transaction of its effects.
+
+    Around that transaction it is a context: when the transaction fails, what was to be written waits on.
+    """
 
     def __init__(self, store: RunStore, scope: Scope) -> None:
         self._dialect = store._dialect
@@ -188,9 +182,11 @@ class Writer:
         self._taken = journal.take()
         return kept(self._scope.run_id, self._taken, self._dialect)
 
-    def restore(self) -> None:
-        """What was to be written was undone."""
-        if self._scope.journal is not None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *failure: object) -> None:
+        if kind is not None and self._scope.journal is not None:
             self._scope.journal.restore(self._taken, self._scope.path)
 
 

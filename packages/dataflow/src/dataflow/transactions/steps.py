@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -20,14 +21,11 @@ from kailash.shapes import Field
 ID: Final = Field("transaction_id", str | None, None, "the id that the start gave; the open transaction if absent")
 
 
-class Writes(Protocol):
-    """Writes the records of a run's finished steps in the transaction of their effects."""
+class Writes(AbstractContextManager[Any], Protocol):
+    """Writes the records of a run's finished steps in the transaction of their effects, around which it stands."""
 
     def plan(self, output: Any) -> DataPlan[None]:
         """Return the plan that writes them, that of this step too."""
-
-    def restore(self) -> None:
-        """What was to be written was undone."""
 
 
 FindWriter: TypeAlias = Callable[[Scope, Home | None], Writes | None]
@@ -84,11 +82,15 @@ def _begins(home: Home | None) -> tuple[Any, Any]:
         return _begun(scope, Block(home, values.get("isolation_level"), _around(scope)))
 
     async def arun(values: Values, scope: Scope) -> Values:
-        from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, which runs here
-
-        return _begun(scope, AsyncBlock(home, values.get("isolation_level"), _around(scope)))
+        return _begun(scope, _ablock(home, values.get("isolation_level"), _around(scope)))
 
     return run, arun
+
+
+def _ablock(home: Home | None, isolation: str | None, around: Joined | None) -> Joined:
+    from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, which runs here
+
+    return AsyncBlock(home, isolation, around)
 
 
 def _around(scope: Scope) -> Joined | None:
@@ -111,10 +113,8 @@ def _mark(values: Values, scope: Scope) -> Values:
 
 
 async def _amark(values: Values, scope: Scope) -> Values:
-    from dataflow.transactions.ablock import AsyncBlock  # as above
-
     ending(scope, None)
-    return {**_begun(scope, AsyncBlock(None, None, _around(scope)), values["name"]), "savepoint": values["name"]}
+    return {**_begun(scope, _ablock(None, None, _around(scope)), values["name"]), "savepoint": values["name"]}
 
 
 # -- the end -------------------------------------------------------------------------------------------------
@@ -137,15 +137,11 @@ class _Commit:
         keep = _keeps(found, scope, values)
         output = _ended(found.transaction.id, committed=keep)
         writer = self._writer_of(found, scope) if keep else None
-        try:
+        with writer or nullcontext():
             if writer is not None:
                 found.levels[-1].block.run(writer.plan(output))
             for level in found.dropped():
                 level.block.commit() if keep else level.block.rollback()
-        except BaseException:
-            if writer is not None:
-                writer.restore()
-            raise
         return output
 
     async def arun(self, values: Values, scope: Scope) -> Values:
@@ -154,15 +150,11 @@ class _Commit:
         keep = _keeps(found, scope, values)
         output = _ended(found.transaction.id, committed=keep)
         writer = self._writer_of(found, scope) if keep else None
-        try:
+        with writer or nullcontext():
             if writer is not None:
                 await found.levels[-1].block.arun(writer.plan(output))
             for level in found.dropped():
                 await (level.block.commit() if keep else level.block.rollback())
-        except BaseException:
-            if writer is not None:
-                writer.restore()
-            raise
         return output
 
     def _writer_of(self, found: HeldTransaction, scope: Scope) -> Writes | None:
