@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from msgspec import Meta
+from scenarios.seeded_shop import PaymentDeclinedError, checkout
 
 from dataflow import DataFlow
 from kailash import AsyncLocalRuntime, LocalRuntime, WorkflowBuilder
 from kailash.errors import WorkflowExecutionError
-from kailash.nodes.registry import NodeRegistry
 from nexus import Nexus
 
 pytestmark = pytest.mark.timeout(180)
-SHOP = Path(__file__).parents[2] / "examples" / "shop"
-
-
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The nodes and the workflow of the example."""
-    monkeypatch.setattr(NodeRegistry.default(), "_types", {})  # another scenario brings a node of the same name
-    monkeypatch.delitem(sys.modules, "checkout", raising=False)
-    monkeypatch.syspath_prepend(str(SHOP))
-    return importlib.import_module("checkout")
 
 
 @pytest.fixture
@@ -76,20 +63,20 @@ async def try_async(built: WorkflowBuilder) -> str:
     return BOUGHT
 
 
-async def test_of_two_at_once_one_gets_the_last_item(db: DataFlow, shop: Any) -> None:
-    outcomes = await asyncio.gather(*[try_async(shop.checkout(order(customer))) for customer in (7, 8)])
+async def test_of_two_at_once_one_gets_the_last_item(db: DataFlow) -> None:
+    outcomes = await asyncio.gather(*[try_async(checkout(order(customer))) for customer in (7, 8)])
 
     assert sorted(outcomes) == [BOUGHT, SOLD_OUT]
     assert state(db) == ([0, 9], [7 + outcomes.index(BOUGHT)])
     await db.close_async()
 
 
-def test_of_two_threads_one_gets_the_last_item(db: DataFlow, shop: Any) -> None:
+def test_of_two_threads_one_gets_the_last_item(db: DataFlow) -> None:
     outcomes: dict[int, str] = {}
 
     def buy(customer: int) -> None:
         try:
-            LocalRuntime().execute(shop.checkout(order(customer)))
+            LocalRuntime().execute(checkout(order(customer)))
             outcomes[customer] = BOUGHT
         except WorkflowExecutionError as error:
             outcomes[customer] = error.node_id
@@ -104,10 +91,10 @@ def test_of_two_threads_one_gets_the_last_item(db: DataFlow, shop: Any) -> None:
     assert state(db) == ([0, 9], [customer for customer, end in outcomes.items() if end == BOUGHT])
 
 
-async def test_many_at_once_sell_no_more_than_there_is(db: DataFlow, shop: Any) -> None:
+async def test_many_at_once_sell_no_more_than_there_is(db: DataFlow) -> None:
     await db.express.update("Product", 1, {"stock": 4})
 
-    outcomes = await asyncio.gather(*[try_async(shop.checkout(order(customer))) for customer in range(8)])
+    outcomes = await asyncio.gather(*[try_async(checkout(order(customer))) for customer in range(8)])
 
     assert sorted(outcomes) == [BOUGHT] * 4 + [SOLD_OUT] * 4
     stocks, customers = state(db)
@@ -116,29 +103,29 @@ async def test_many_at_once_sell_no_more_than_there_is(db: DataFlow, shop: Any) 
     await db.close_async()
 
 
-async def test_a_payment_that_fails_leaves_nothing(db: DataFlow, shop: Any) -> None:
+async def test_a_payment_that_fails_leaves_nothing(db: DataFlow) -> None:
     for execute in (LocalRuntime().execute, AsyncLocalRuntime().execute):
         with pytest.raises(WorkflowExecutionError, match="payment") as caught:
-            outcome: Any = execute(shop.checkout(order(7, method="declined")))
+            outcome: Any = execute(checkout(order(7, method="declined")))
             if asyncio.iscoroutine(outcome):
                 await outcome
 
         assert caught.value.node_id == "payment"
-        assert isinstance(caught.value.__cause__, shop.PaymentDeclinedError)
+        assert isinstance(caught.value.__cause__, PaymentDeclinedError)
         assert state(db) == ([1, 10], [])
 
-    assert LocalRuntime().execute(shop.checkout(order(7)))[0]["commit"]["committed"] is True
+    assert LocalRuntime().execute(checkout(order(7)))[0]["commit"]["committed"] is True
     assert state(db) == ([0, 9], [7])
     await db.close_async()
 
 
 @pytest.fixture
-async def client(db: DataFlow, shop: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client(db: DataFlow) -> AsyncIterator[httpx.AsyncClient]:
     nexus = Nexus(dataflow_integration=db)
 
     @nexus.api_endpoint("/api/checkout", methods=["POST"])
-    def checkout(order_data: dict[str, Any]) -> Any:
-        return nexus.execute_workflow(shop.checkout(order_data))
+    def buy(order_data: dict[str, Any]) -> Any:
+        return nexus.execute_workflow(checkout(order_data))
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(nexus.asgi), base_url="http://test") as made:
         yield made
