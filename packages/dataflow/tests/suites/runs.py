@@ -31,6 +31,22 @@ def shop_at(url: str) -> DataFlow:
     return db
 
 
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+class Dying:
+    """A store before another one: it begins runs, and whoever writes anything by itself dies."""
+
+    def __init__(self, store: RunStore) -> None:
+        self.store = store
+        self.begin, self.abegin = store.begin, store.abegin
+        self.keep = self.finish = self.akeep = self.afinish = self.die
+
+    def die(self, *written: Any) -> Any:
+        raise KilledError
+
+
 class Runs:
     @pytest.fixture
     def db(self, url: str) -> Iterator[DataFlow]:
@@ -39,13 +55,20 @@ class Runs:
 
     @pytest.fixture(params=["blocking", "asyncio"])
     def execute(self, request: pytest.FixtureRequest, db: DataFlow) -> Iterator[Execute]:
-        store = db.run_store()
+        kept = db.run_store()
         if request.param == "blocking":
-            yield lambda workflow, run_id: LocalRuntime(store=store).execute(workflow, run_id=run_id)[0]
+
+            def execute(workflow: Any, run_id: str, store: Any = kept) -> dict[str, Any]:
+                return LocalRuntime(store=store).execute(workflow, run_id=run_id)[0]
+
+            yield execute
         else:
             with asyncio.Runner() as runner:
-                runtime = AsyncLocalRuntime(store=store)
-                yield lambda workflow, run_id: runner.run(runtime.execute(workflow, run_id=run_id))[0]
+
+                def execute_under_loop(workflow: Any, run_id: str, store: Any = kept) -> dict[str, Any]:
+                    return runner.run(AsyncLocalRuntime(store=store).execute(workflow, run_id=run_id))[0]
+
+                yield execute_under_loop
                 runner.run(db.close_async())
 
     @pytest.fixture
@@ -99,26 +122,12 @@ class Runs:
         assert self.stored(db) == ["A", "B"]
         assert again["commit"]["committed"] is True
 
-    def test_the_record_of_a_step_is_there_exactly_if_its_effect_is(
-        self, db: DataFlow, execute: Execute, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_record_of_a_step_is_there_exactly_if_its_effect_is(self, db: DataFlow, execute: Execute) -> None:
         """The process ends right after the step's own commit: nothing else was written."""
         workflow = self.workflow([], transaction=False)
-        store = db.run_store()
 
-        class Killed(BaseException):
-            pass
-
-        def never(*_: Any) -> Any:
-            raise Killed
-
-        monkeypatch.setattr(store, "keep", never)
-        monkeypatch.setattr(store, "akeep", never)
-        monkeypatch.setattr(store, "finish", never)
-        monkeypatch.setattr(store, "afinish", never)
-        with pytest.raises(Killed):
-            execute(workflow, "r")
-        monkeypatch.undo()
+        with pytest.raises(KilledError):
+            execute(workflow, "r", Dying(db.run_store()))
 
         assert self.stored(db) == ["A", "B"]
         execute(workflow, "r")

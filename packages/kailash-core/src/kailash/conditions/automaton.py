@@ -48,7 +48,9 @@ class _State:
 class Automaton:
     """A pattern, ready to be searched for. Safe to share between threads: what they race to keep is the same."""
 
-    def __init__(self, pattern: Pattern) -> None:
+    def __init__(self, pattern: Pattern, most: int = MAX_KEPT) -> None:
+        """most: transitions that are kept."""
+        self._most = most
         # A place has either a set of characters and one successor, or ways that need no character.
         self._characters: list[Characters | None] = []
         self._ways: list[list[int]] = []
@@ -129,7 +131,7 @@ class Automaton:
         code = ord(character)
         onward = [self._ways[place][0] for place in state.places if _takes(self._characters[place], code)]
         places = self._reach(onward, start=False) | self._again
-        if self._kept >= MAX_KEPT:
+        if self._kept >= self._most:
             self._forget()
         following = self._states.get(places)
         if following is None:

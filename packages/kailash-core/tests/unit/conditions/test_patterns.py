@@ -115,9 +115,8 @@ def test_no_pattern_makes_a_search_explode(pattern: str) -> None:
     assert time.process_time() - begun < 5  # seconds; the automaton takes some hundredths
 
 
-def test_an_automaton_forgets_rather_than_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automaton, "MAX_KEPT", 3)
-    found = automaton.Automaton(grammar.read("(?:a|bc)+d"))
+def test_an_automaton_forgets_rather_than_grow() -> None:
+    found = automaton.Automaton(grammar.read("(?:a|bc)+d"), most=3)
 
     assert [found.search(text) for text in ("abcabcad", "xyzabcx", "bcbcd", "bd")] == [True, False, True, False]
 

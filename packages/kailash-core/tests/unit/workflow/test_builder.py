@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from kailash import (
     LocalRuntime,
@@ -285,8 +286,6 @@ def test_text_in_a_picture_cannot_leave_its_label() -> None:
 
 
 def test_yaml_says_the_same_as_json() -> None:
-    yaml = pytest.importorskip("yaml")
-
     assert yaml.safe_load(whole().to_yaml()) == whole().to_dict()
 
 
