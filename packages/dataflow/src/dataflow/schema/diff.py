@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from dataflow.schema.changes import Change, CreateIndex, CreateTable
-from dataflow.schema.state import Column, SchemaState, Table
+from dataflow.schema.state import Column, Dialect, SchemaState, Table
 
-Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 _LENGTH: Final = re.compile(r"character varying(?:\((\d+)\))?$")
 
 
@@ -21,7 +20,7 @@ def missing(have: SchemaState, want: SchemaState) -> tuple[Change, ...]:
 
 def _missing_indexes(have: SchemaState, want: SchemaState) -> Iterator[CreateIndex]:
     for name, table in want.tables.items():
-        there = {(index.columns, index.unique) for index in have.tables[name].indexes} if name in have.tables else set()
+        there = {index.covers for index in have.tables[name].indexes} if name in have.tables else set()
         for index in table.indexes:
             if (index.columns, index.unique) not in there and (index.columns, True) not in there:
                 yield CreateIndex(name, index.name)
@@ -51,8 +50,9 @@ def _table(have: Table, want: Table, dialect: Dialect) -> Iterator[str]:
             yield f"column {column.name} is not in the model, may not be null and has no default"
     if have.primary_key != want.primary_key:
         yield f"the primary key is {_listed(have.primary_key)}, not {_listed(want.primary_key)}"
+    keys = {key.meaning for key in have.foreign_keys}
     for key in want.foreign_keys:
-        if key not in have.foreign_keys:
+        if key.meaning not in keys:
             yield (
                 f"there is no foreign key from {_listed(key.columns)} to {key.table} ({_listed(key.targets)})"
                 f" that on delete does {key.on_delete}"

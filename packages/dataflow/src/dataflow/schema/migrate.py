@@ -14,6 +14,7 @@ from dataflow.model.registry import Models
 from dataflow.schema import diff, history, wanted
 from dataflow.schema.changes import Change
 from dataflow.schema.connection import Connect, Connection
+from dataflow.schema.fingerprint import fingerprint
 from dataflow.schema.inspect import inspect
 from dataflow.schema.lock import begin_locked
 from dataflow.schema.state import SchemaState
@@ -57,7 +58,7 @@ class SyncDDLExecutor:
             if _in_order(connection, digest, names):  # somebody else did it while we waited
                 return Applied()
             changes = _make(connection, models, names)
-            history.record(connection, digest, inspect(connection, names).digest, changes)
+            history.record(connection, digest, fingerprint(connection, names), changes)
             connection.commit()
         log.info("made %d tables and indexes", len(changes))
         return Applied(changes)
@@ -79,7 +80,7 @@ def _in_order(connection: Connection, digest: str, names: Sequence[str]) -> bool
     if not history.exists(connection):
         return False
     catalogue = history.catalogue_of(connection, digest)
-    return catalogue is not None and catalogue == inspect(connection, names).digest
+    return catalogue is not None and catalogue == fingerprint(connection, names)
 
 
 def _make(connection: Connection, models: Models, names: Sequence[str]) -> tuple[Change, ...]:

@@ -60,8 +60,8 @@ def _table(table: sa.Table, dialect: Dialect) -> Table:
         str(table.name),
         tuple(_column(column, dialect) for column in table.columns),
         tuple(str(column.name) for column in table.primary_key.columns),
-        tuple(sorted(_made_index(index) for index in table.indexes)),
-        tuple(sorted(_foreign_key(key) for key in table.foreign_key_constraints)),
+        tuple(sorted((_made_index(index) for index in table.indexes), key=lambda index: index.columns)),
+        tuple(sorted((_foreign_key(key) for key in table.foreign_key_constraints), key=lambda key: key.meaning)),
     )
 
 
@@ -70,8 +70,14 @@ def _column(column: sa.Column[Any], dialect: Dialect) -> Column:
     spelled = _COLLATION.sub("", kind).lower()
     if dialect.name == "postgresql":
         spelled = spelled.replace("varchar", "character varying")
-    filled = column.identity is not None or column.server_default is not None
-    return Column(str(column.name), spelled, bool(column.nullable), filled)
+    collation = _COLLATION.search(kind)
+    return Column(
+        str(column.name),
+        spelled,
+        bool(column.nullable),
+        identity=column.identity is not None,
+        collation=collation.group(1).strip('"') if collation else None,
+    )
 
 
 def _made_index(index: sa.Index) -> Index:
@@ -81,5 +87,9 @@ def _made_index(index: sa.Index) -> Index:
 def _foreign_key(key: sa.ForeignKeyConstraint) -> ForeignKey:
     targets = tuple(str(element.column.name) for element in key.elements)
     return ForeignKey(
-        tuple(map(str, key.column_keys)), str(key.referred_table.name), targets, key.ondelete or "NO ACTION"
+        tuple(map(str, key.column_keys)),
+        str(key.referred_table.name),
+        targets,
+        key.ondelete or "NO ACTION",
+        name=str(key.name or ""),
     )

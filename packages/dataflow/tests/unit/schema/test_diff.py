@@ -6,8 +6,7 @@ import pytest
 
 from dataflow.schema import diff
 from dataflow.schema.changes import Change, CreateIndex, CreateTable
-from dataflow.schema.diff import Dialect
-from dataflow.schema.state import Column, Index, SchemaState, Table
+from dataflow.schema.state import Column, Dialect, Index, SchemaState, Table
 
 
 def state(*tables: Table) -> SchemaState:
@@ -15,11 +14,11 @@ def state(*tables: Table) -> SchemaState:
 
 
 def of_type(kind: str) -> SchemaState:
-    return state(Table("t", (Column("c", kind, True, False),)))
+    return state(Table("t", (Column("c", kind),)))
 
 
 def test_a_state_does_not_differ_from_itself() -> None:
-    same = state(Table("t", (Column("c", "text", True, False),), ("c",), (Index(("c",), True, "uq"),)))
+    same = state(Table("t", (Column("c", "text"),), ("c",), (Index(("c",), True, "uq"),)))
 
     assert (diff.missing(same, same), diff.differences(same, same, "postgresql")) == ((), [])
 
@@ -46,7 +45,7 @@ def test_a_type_fits_when_it_keeps_every_value(dialect: Dialect, have: str, want
 
 
 def test_an_index_of_another_name_is_as_good_and_a_unique_one_serves_as_a_plain_one() -> None:
-    columns = (Column("c", "text", True, False),)
+    columns = (Column("c", "text"),)
     have = state(Table("t", columns, (), (Index(("c",), True, "by_hand"),)))
     want = state(Table("t", columns, (), (Index(("c",), False, "ix_t_c"), Index(("c",), True, "uq_t_c"))))
 
