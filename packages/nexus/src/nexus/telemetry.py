@@ -1,14 +1,14 @@
-"""OpenTelemetry spans: one for a run of a workflow, one for each of its steps. Nothing where the extra is absent.
+"""OpenTelemetry spans: one for a run of a workflow, one for each of its steps.
 
-Rule: a span holds names, numbers and the class of an error; never a value, nor a message, which may quote one.
+Rule 1: nothing happens, and nothing is imported, unless the program has set a tracer provider.
+Rule 2: a span holds names, numbers and the class of an error; never a value, nor a message, which may quote one.
 """
 
 from __future__ import annotations
 
-import functools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -93,15 +93,13 @@ def _fail(span: Span, error: BaseException) -> None:
     span.set_attribute("error.type", type(error).__qualname__)
 
 
-@functools.cache
-def _installed() -> bool:
-    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
-
-
 def _tracer() -> Tracer | None:
-    """Return the tracer of the program's own provider; None without the extra ``nexus[otel]``."""
-    if not _installed():
+    """Return the tracer of the provider that the program, or its agent, set; None where there is none."""
+    trace = sys.modules.get("opentelemetry.trace")  # who sets a provider has imported it
+    if trace is None:
         return None
-    from opentelemetry import trace  # an extra, and only where a workflow runs
-
-    return trace.get_tracer("nexus")
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, trace.ProxyTracerProvider):
+        return None
+    tracer: Tracer = provider.get_tracer("nexus")
+    return tracer

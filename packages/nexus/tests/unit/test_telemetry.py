@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,3 +90,21 @@ def test_a_step_of_a_nested_workflow_stands_below_its_step(app: Nexus) -> None:
 
     seen = spans()
     assert parent_of(seen["step inner.step0"]) == seen["step inner"].context.span_id
+
+
+PROGRAM = """
+import sys
+from kailash import WorkflowBuilder
+from nexus import Nexus
+
+workflow = WorkflowBuilder("order")
+workflow.add_node(lambda: {"value": 1}, "step")
+Nexus(enable_durability=False).execute_workflow(workflow)
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+
+
+def test_a_program_without_a_provider_imports_nothing_of_it() -> None:
+    answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+
+    assert answer.stdout == "[]\n"
