@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 
-@contextmanager
-def traced(workflow: str, context: Context) -> Iterator[Context]:
+def traced(workflow: str, context: Context) -> AbstractContextManager[Context]:
     """Give the context in which a run of *workflow* is seen; a span is current until the block ends."""
     tracer = _tracer()
-    if tracer is None:
-        yield context
-        return
+    return nullcontext(context) if tracer is None else _spanned(tracer, workflow, context)
+
+
+@contextmanager
+def _spanned(tracer: Tracer, workflow: str, context: Context) -> Iterator[Context]:
     with tracer.start_as_current_span(
         f"workflow {workflow}",
         attributes={"kailash.workflow": workflow, "kailash.channel": context.channel},
