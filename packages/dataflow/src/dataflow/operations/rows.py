@@ -7,6 +7,8 @@ by value, so that every bad field of every row is named.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
+from operator import eq, methodcaller
 from typing import Any, Final
 
 from dataflow.model.spec import FieldSpec, ModelSpec
@@ -17,6 +19,8 @@ from kailash.shapes import REQUIRED, Shape
 MOST_PROBLEMS: Final = 100  # bad fields that one refusal lists; arbitrary
 LOW: Final = -(2**63)  # BIGINT of PostgreSQL, INTEGER of SQLite
 HIGH: Final = 2**63 - 1
+
+KEYS: Final = methodcaller("keys")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -83,7 +87,7 @@ def _alike(spec: ModelSpec, rows: Sequence[Any]) -> Iterable[tuple[Rows, Sequenc
     if not rows:
         return
     first = rows[0].keys()
-    if all(row.keys() == first for row in rows):
+    if all(map(eq, map(KEYS, rows), repeat(first))):
         yield rows, range(len(rows))
         return
     groups: dict[frozenset[str], list[int]] = {}
@@ -134,12 +138,21 @@ def _column(spec: ModelSpec, name: str, rows: Rows, positions: Sequence[int]) ->
 
 
 def _plainly_good(field: FieldSpec, shape: Shape, values: list[Any]) -> bool:
-    """Whether all *values* have the declared type and nothing more need be asked of them."""
-    test = PLAIN.get(field.python_type)
-    if test is None or not shape.unconstrained(field.name):
+    """Whether all *values* have the declared type and keep its limits, as far as that can be told at C speed."""
+    test, limited_by = PLAIN.get(field.python_type), shape.limited_by(field.name)
+    if test is None or limited_by == "value" or set(map(type, values)) != {field.python_type} or not test(values):
         return False
-    types = set(map(type, values))
-    return types == {field.python_type} and test(values)
+    return limited_by == "nothing" or _within(shape, field.name, values, len if limited_by == "length" else None)
+
+
+def _within(shape: Shape, name: str, values: list[Any], measure: Callable[[Any], int] | None) -> bool:
+    """Whether the extremes of *values* keep the limits of the field, and so all do."""
+    try:
+        shape.check_field(name, min(values, key=measure))
+        shape.check_field(name, max(values, key=measure))
+    except InvalidInputError:
+        return False
+    return True
 
 
 PLAIN: Final[Mapping[Any, Callable[[list[Any]], bool]]] = {
@@ -155,6 +168,8 @@ def _plain_text(text: str) -> bool:
 
 
 def _refuse_no_mappings(spec: ModelSpec, rows: Sequence[Any]) -> None:
+    if set(map(type, rows)) <= {dict}:
+        return
     bad = [position for position, row in enumerate(rows) if not isinstance(row, Mapping)]
     if bad:
         problems = [Problem(f"data.{at}", "wrong_type", f"row {at} must be an object") for at in bad[:MOST_PROBLEMS]]

@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,11 @@ LIMITS: Final = (
 )  # fmt: skip
 CHANGES: Final = ("strip_whitespace", "to_lower", "to_upper")  # of pydantic: a value is taken or refused, never edited
 NAIVE: Final = "naive"  # value of ``Rules.zone`` of a datetime without a time zone
+
+
+LimitedBy: TypeAlias = typing.Literal["nothing", "size", "length", "value"]
+SIZE: Final = frozenset({"ge", "gt", "le", "lt"})
+LENGTH: Final = frozenset({"min_length", "max_length"})
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -51,7 +56,15 @@ class Rules(msgspec.Struct, frozen=True):
     @property
     def free(self) -> bool:
         """Whether nothing is asked."""
-        return self == NO_RULES or self == Rules(description=self.description)
+        return self.limited_by == "nothing"
+
+    @property
+    def limited_by(self) -> LimitedBy:
+        """What of a value decides whether it is good: with "size" and "length" the extremes speak for all between."""
+        ruled = {name for name in self.__struct_fields__ if getattr(self, name) not in (None, (), "")} - {"description"}
+        if not ruled:
+            return "nothing"
+        return "size" if ruled <= SIZE else "length" if ruled <= LENGTH else "value"
 
 
 NO_RULES: Final = Rules()

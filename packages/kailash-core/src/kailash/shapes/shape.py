@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from kailash.errors import InvalidInputError, Problem, did_you_mean
-from kailash.shapes.annotations import Unfolded, unfold
+from kailash.shapes.annotations import LimitedBy, Unfolded, unfold
 from kailash.shapes.checks import compile_check, compile_item_check
 from kailash.shapes.json import plain
 from kailash.shapes.scalars import Check, RefusedError, name_of
@@ -109,8 +109,15 @@ class Shape:
 
     def unconstrained(self, field: str) -> bool:
         """Whether every value of the field's Python type is acceptable, but for what no database can hold."""
+        return self.limited_by(field) == "nothing"
+
+    def limited_by(self, field: str) -> LimitedBy:
+        """What decides whether a value of the field's Python type is acceptable.
+
+        "size" (for numbers) and "length": if the least and the greatest of many are, all are. "value": each by itself.
+        """
         unfolded = self.unfolded(field)
-        return isinstance(unfolded.core, type) and unfolded.rules.free
+        return unfolded.rules.limited_by if isinstance(unfolded.core, type) else "value"
 
     def check_item(self, field: str, value: Any) -> Any:
         """Return *value* as the type of the items of a list field; of another field, as its own type.
