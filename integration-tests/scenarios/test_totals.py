@@ -133,3 +133,17 @@ def test_totals_on_the_command_line(db: DataFlow) -> None:
         {"category": "chairs", "sum_price": 99.5, "avg_stock": 2.0},
         {"category": "lamps", "sum_price": 50.0, "avg_stock": 10.0},
     ]
+
+
+async def test_totals_can_be_hidden_from_all_or_from_agents(db: DataFlow) -> None:
+    hidden = Nexus(dataflow_config={"integration": db, "expose_aggregations": False})
+    kept = Nexus(dataflow_config={"integration": db, "expose_to_agents": {"analytics": False}})
+
+    assert {name: "products.aggregate" in hidden.catalogue_of(name) for name in ("rest", "cli", "mcp")} == {
+        "rest": False, "cli": False, "mcp": False,
+    }  # fmt: skip
+    assert {name: "products.aggregate" in kept.catalogue_of(name) for name in ("rest", "cli", "mcp")} == {
+        "rest": True, "cli": True, "mcp": False,
+    }  # fmt: skip
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(hidden.asgi), base_url="http://test") as client:
+        assert (await client.get("/api/products/aggregate?sum=price")).status_code in (404, 422)

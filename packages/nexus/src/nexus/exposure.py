@@ -73,8 +73,8 @@ class Exposure:
 def rules(options: Options) -> dict[str, Rule]:
     """Return what *options* show on each channel."""
     return {
-        "rest": _rule(shown=options.generate_endpoints, bulk=options.expose_bulk) if options.enable_api else _nothing,
-        "cli": _rule(shown=options.generate_commands, bulk=options.expose_bulk) if options.enable_cli else _nothing,
+        "rest": _rule(options, shown=options.generate_endpoints) if options.enable_api else _nothing,
+        "cli": _rule(options, shown=options.generate_commands) if options.enable_cli else _nothing,
         "mcp": _agents_rule(options) if options.enable_mcp else _nothing,
     }
 
@@ -83,19 +83,25 @@ def _nothing(capability: Capability) -> bool:
     return False
 
 
-def _rule(*, shown: bool, bulk: bool) -> Rule:
+def _rule(options: Options, *, shown: bool) -> Rule:
+    """What a channel shows of resources; workflows are always shown."""
+    bulk, totals = options.expose_bulk, options.expose_aggregations
+
     def rule(capability: Capability) -> bool:
-        return not capability.resource or (shown and (bulk or not capability.bulk))
+        if not capability.resource:
+            return True
+        return shown and (bulk or not capability.bulk) and (totals or capability.action != "aggregate")
 
     return rule
 
 
 def _agents_rule(options: Options) -> Rule:
     agents = options.agents
-    general = _rule(shown=options.generate_tools, bulk=options.expose_bulk and agents.bulk)
+    general = _rule(options, shown=options.generate_tools)
 
     def rule(capability: Capability) -> bool:
         allowed = agents.read if capability.nature is Nature.READ else agents.write
-        return allowed and general(capability)
+        kinds = (agents.bulk or not capability.bulk) and (agents.analytics or capability.action != "aggregate")
+        return allowed and kinds and general(capability)
 
     return rule

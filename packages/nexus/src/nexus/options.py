@@ -28,6 +28,7 @@ class Agents(msgspec.Struct, frozen=True, kw_only=True):
     read: bool = True
     write: bool = True
     bulk: bool = True
+    analytics: bool = True  # aggregates
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     generate_commands: bool = True
     generate_tools: bool = True
     expose_bulk: bool = True
+    expose_aggregations: bool = True
     cli_command_prefix: str = ""
     output_formats: tuple[str, ...] = FORMATS
     mcp_tool_prefix: str = "database"
@@ -103,6 +105,7 @@ KEYWORDS: Final = frozenset(Options.__struct_fields__) - {
     "generate_commands",
     "generate_tools",
     "expose_bulk",
+    "expose_aggregations",
     "cli_command_prefix",
     "output_formats",
     "mcp_tool_prefix",
@@ -127,13 +130,13 @@ CONFIG: Final[Mapping[str, str]] = {  # key of dataflow_config -> field of Optio
     "auto_generate_cli_commands": "generate_commands",
     "auto_generate_mcp_tools": "generate_tools",
     "expose_bulk_operations": "expose_bulk",
+    "expose_aggregations": "expose_aggregations",
     "cli_command_prefix": "cli_command_prefix",
     "enable_output_formats": "output_formats",
     "mcp_tool_prefix": "mcp_tool_prefix",
     "max_records_per_operation": "max_records",
 }
 CONFIG_NOT_YET: Final[Mapping[str, str]] = {
-    "expose_aggregations": "",
     "expose_analytics": "",
     "expose_transactions": "",
     "require_authentication": NOT_YET["enable_auth"],
@@ -157,7 +160,12 @@ CONFIG_NOT_YET: Final[Mapping[str, str]] = {
 }
 ALWAYS: Final = frozenset({"async_operations", "sql_injection_protection"})
 NESTED: Final = frozenset({"security", "expose_to_agents"})
-AGENT_KEYS: Final = {"read_operations": "read", "write_operations": "write", "bulk_operations": "bulk"}
+AGENT_KEYS: Final = {
+    "read_operations": "read",
+    "write_operations": "write",
+    "bulk_operations": "bulk",
+    "analytics": "analytics",
+}
 
 
 def read(given: Mapping[str, Any]) -> Options:
@@ -237,15 +245,14 @@ def _security(security: Mapping[str, Any]) -> None:
 
 
 def _agents(given: Mapping[str, Any]) -> Agents:
-    known = AGENT_KEYS.keys() | {"analytics"}
+    known = AGENT_KEYS.keys()
     where = "dataflow_config['expose_to_agents']: "
     for key, value in given.items():
         if key not in known:
             raise ConfigurationError(f"{where}no key is named {key!r}", hint=did_you_mean(key, known))
         if not isinstance(value, bool):
             raise ConfigurationError(f"{where}{key} is {value!r}", hint="give True or False")
-    _refuse_asked(given, {"analytics": ""}, where)
-    return Agents(**{AGENT_KEYS[key]: value for key, value in given.items() if key in AGENT_KEYS})
+    return Agents(**{AGENT_KEYS[key]: value for key, value in given.items()})
 
 
 def _checked(values: dict[str, Any]) -> Options:
