@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("kailash_testing_databases",)
@@ -14,3 +17,13 @@ _CALM = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.
 settings.register_profile("quick", deadline=None, suppress_health_check=_CALM, max_examples=30)
 settings.register_profile("deep", deadline=None, suppress_health_check=_CALM, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture
+def imports_are_forgotten() -> Iterator[None]:
+    """Forget the modules that a test made and imported, and the folders where it looked for them."""
+    modules, path = set(sys.modules), list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]

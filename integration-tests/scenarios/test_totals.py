@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
+from scenarios.seeded_shop import analytics_dashboard
 
 from dataflow import DataFlow
-from kailash import AsyncLocalRuntime, LocalRuntime, WorkflowBuilder
+from kailash import AsyncLocalRuntime, LocalRuntime
 from nexus import Nexus
 from nexus.channels.cli import app as program
 
@@ -48,32 +49,6 @@ async def db(database_url: str) -> AsyncIterator[DataFlow]:
         yield db
 
 
-def dashboard() -> WorkflowBuilder:
-    """The workflow of the seeds."""
-    workflow = WorkflowBuilder()
-
-    # Multiple aggregations in parallel
-    workflow.add_node("ProductAggregateNode", "inventory", {
-        "group_by": ["category"],
-        "aggregate": {
-            "total_value": {"$sum": {"$multiply": ["price", "stock"]}},
-            "low_stock_count": {"$sum": {"$case": [
-                {"$lt": ["stock", 10]}, 1, 0
-            ]}}
-        }
-    })  # fmt: skip
-
-    workflow.add_node("OrderAggregateNode", "revenue", {
-        "filter": {"status": "completed"},
-        "group_by": [{"$date_trunc": ["day", "created_at"]}],
-        "aggregate": {
-            "daily_revenue": {"$sum": "total"},
-            "order_count": {"$count": "*"}
-        }
-    })  # fmt: skip
-    return workflow
-
-
 INVENTORY = [
     {"category": "chairs", "total_value": 199.0, "low_stock_count": 1},
     {"category": "lamps", "total_value": 550.0, "low_stock_count": 1},
@@ -89,13 +64,13 @@ def check(results: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("db")
 async def test_the_dashboard_of_the_seeds_runs_its_two_aggregations() -> None:
-    check((await AsyncLocalRuntime().execute(dashboard()))[0])
-    check(LocalRuntime().execute(dashboard())[0])
+    check((await AsyncLocalRuntime().execute(analytics_dashboard()))[0])
+    check(LocalRuntime().execute(analytics_dashboard())[0])
 
 
 @pytest.mark.usefixtures("db")
 def test_the_two_aggregations_are_due_at_once() -> None:
-    plan = dashboard().build().plan
+    plan = analytics_dashboard().build().plan
 
     assert [step.id for step in plan.first] == ["inventory", "revenue"]
 

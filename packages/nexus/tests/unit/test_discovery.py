@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +36,7 @@ MODELS = "raise AssertionError('models are left alone')\n@db.model\nclass Produc
 NOISE = "raise AssertionError('noise is left alone')\nregister = 1\nWorkflow = None\n"
 BROKEN = "WorkflowBuilder(\n"
 
-
-@pytest.fixture(autouse=True)
-def _imports_are_forgotten() -> Iterator[None]:
-    modules, path = set(sys.modules), list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("imports_are_forgotten")
 
 
 def written(folder: Path, **files: str) -> Path:

@@ -43,16 +43,7 @@ def for_list(query: bytes, record: Shape | None) -> dict[str, Any]:
 
     Raises: InvalidFilterError, InvalidPageError, InvalidQueryError, MalformedJSONError.
     """
-    inputs: dict[str, Any] = {}
-    filters: Pairs = []
-    for key, value in pairs(query):
-        read = RESERVED.get(key)
-        if read is None:
-            filters.append((key, value))
-        elif key in inputs:
-            raise InvalidQueryError(f"{key!r} is given twice", hint="give it once, with commas between several")
-        else:
-            inputs[key] = read(value)
+    inputs, filters = _apart(query, RESERVED)
     inputs.setdefault("limit", DEFAULT_LIMIT)
     if not inputs.get("count", True):
         del inputs["count"]
@@ -62,29 +53,14 @@ def for_list(query: bytes, record: Shape | None) -> dict[str, Any]:
 
 def for_count(query: bytes, record: Shape | None) -> dict[str, Any]:
     """Return the inputs of a count: a filter alone. Raises: as `for_list`."""
-    inputs: dict[str, Any] = {}
-    filters: Pairs = []
-    for key, value in pairs(query):
-        if key == "filter":
-            inputs["filter"] = _filter(value)
-        else:
-            filters.append((key, value))
+    inputs, filters = _apart(query, {"filter": _filter})
     _add_filters(inputs, filters, record)
     return inputs
 
 
 def for_totals(query: bytes, record: Shape | None) -> dict[str, Any]:
     """Return the inputs of an aggregate. Raises: as `for_list`."""
-    inputs: dict[str, Any] = {}
-    filters: Pairs = []
-    for key, value in pairs(query):
-        read = TOTALS.get(key)
-        if read is None:
-            filters.append((key, value))
-        elif key in inputs:
-            raise InvalidQueryError(f"{key!r} is given twice", hint="give it once, with commas between several")
-        else:
-            inputs[key] = read(value)
+    inputs, filters = _apart(query, TOTALS)
     _add_filters(inputs, filters, record, TOTALS)
     return inputs
 
@@ -117,6 +93,21 @@ def next_page(query: bytes, cursor: str) -> str:
 def names(text: str) -> list[str]:
     """Return the names that stand in *text* with commas between."""
     return _names(text)
+
+
+def _apart(query: bytes, known: Mapping[str, Callable[[str], Any]]) -> tuple[dict[str, Any], Pairs]:
+    """Return the values of the *known* keys, and all other pairs. Raises: InvalidQueryError for a key given twice."""
+    inputs: dict[str, Any] = {}
+    others: Pairs = []
+    for key, value in pairs(query):
+        read = known.get(key)
+        if read is None:
+            others.append((key, value))
+        elif key in inputs:
+            raise InvalidQueryError(f"{key!r} is given twice", hint="give it once, with commas between several")
+        else:
+            inputs[key] = read(value)
+    return inputs, others
 
 
 def _add_filters(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,7 @@ from nexus.channels.cli.locate import NoApplicationError, Place, UnusableApplica
 
 PLAIN = "from nexus import Nexus\napp = Nexus()\n"
 
-
-@pytest.fixture(autouse=True)
-def _imports_are_forgotten() -> Iterator[None]:
-    modules, path = set(sys.modules), list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("imports_are_forgotten")
 
 
 def folder_with(tmp_path: Path, **files: str) -> Path:
