@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+
+from dataflow.errors import DataFlowError
 
 
 class Asked(Protocol):
@@ -74,10 +77,13 @@ class LockedKey:
 
     def __init__(self, connection: Asked, owner: str) -> None:
         self._connection = connection
-        connection.ask(f"SELECT pg_advisory_lock({_key(owner)})", ())
+        self._key = _key(owner)
+        connection.ask(f"SELECT pg_advisory_lock({self._key})", ())
 
     def close(self) -> None:
-        """Give it up, and the connection."""
+        """Give it up, and the connection, whose end the server would notice a moment later."""
+        with suppress(DataFlowError):  # the session has ended, and the lock with it
+            self._connection.ask(f"SELECT pg_advisory_unlock({self._key})", ())
         self._connection.close()
 
 
