@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from dataflow.database import DataFlow as DataFlow
     from dataflow.errors import DataFlowError as DataFlowError
     from dataflow.model.spec import ForeignKey as ForeignKey
+    from dataflow.model.spec import Secret as Secret
 
-__all__ = ["DataFlow", "DataFlowError", "ForeignKey", "__version__"]
+__all__ = ["DataFlow", "DataFlowError", "ForeignKey", "Secret", "__version__"]
 
 __getattr__, __dir__ = exports(
     __name__,
@@ -20,5 +21,6 @@ __getattr__, __dir__ = exports(
         "DataFlow": "dataflow.database",
         "DataFlowError": "dataflow.errors",
         "ForeignKey": "dataflow.model.spec",
+        "Secret": "dataflow.model.spec",
     },
 )

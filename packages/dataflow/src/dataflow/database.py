@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from pathlib import PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from dataflow import capabilities, options
+from dataflow.audit import Audit
 from dataflow.errors import TransactionError
 from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, open_sqlite
 from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.express import Express, ExpressSync
+from dataflow.feed import Feed, Hear
+from dataflow.ledger.telling import Teller
 from dataflow.model.declare import declare
-from dataflow.model.registry import Models
+from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelSpec
 from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
 from dataflow.perform import perform
 from dataflow.runs import RunStore
+from dataflow.schema import ledger
 from dataflow.schema.migrate import SyncDDLExecutor
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
@@ -61,6 +65,7 @@ class DataFlow:
             pool_recycle=self.options.pool_recycle,
             echo=self.options.echo,
         )
+        self._fed: set[str] = set()  # the models that somebody listens to
         self._prepared = -1  # the revision of the models whose tables are known to be there
         self._preparing = threading.Lock()
         NodeRegistry.default().add(self)
@@ -72,7 +77,7 @@ class DataFlow:
 
         Raises: ModelError.
         """
-        self.models.register(declare(cls))
+        self._wish(self.models.register(declare(cls)))
         return cls
 
     def spec(self, model: str) -> ModelSpec:
@@ -110,7 +115,7 @@ class DataFlow:
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             self.prepare()
-        plan = perform(operation, model, self.url.dialect, dt.datetime.now(dt.UTC))
+        plan = perform(operation, model, context, self.url.dialect, dt.datetime.now(dt.UTC))
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
             return mine.run(plan)
@@ -121,7 +126,7 @@ class DataFlow:
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             await self.create_tables_async()
-        plan = perform(operation, model, self.url.dialect, dt.datetime.now(dt.UTC))
+        plan = perform(operation, model, context, self.url.dialect, dt.datetime.now(dt.UTC))
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
             return await mine.arun(plan)
@@ -142,6 +147,66 @@ class DataFlow:
     def transaction_sync(self, isolation_level: str | None = None) -> Block:
         """Like `transaction`, for ``with``."""
         return Block(self._home, isolation_level)
+
+    # -- changes ---------------------------------------------------------------------------------------------
+
+    @overload
+    def on_model_change(self, model: str, *, events: Collection[str] = ()) -> Callable[[Hear], Hear]: ...
+
+    @overload
+    def on_model_change(self, model: str, hear: Hear, *, events: Collection[str] = ()) -> Callable[[], None]: ...
+
+    def on_model_change(
+        self, model: str, hear: Hear | None = None, *, events: Collection[str] = ()
+    ) -> Callable[[], None] | Callable[[Hear], Hear]:
+        """Call *hear* with each change of *model* that is committed from now on; return the function that ends this.
+
+        Without *hear* it is a decorator. events: of "create", "update", "delete"; all if none is given. The function is
+        called on the feed's own thread, after the commit. Raises: UnknownModelError.
+        """
+        if hear is not None:
+            return self.feed.listen(hear, [model], events)
+
+        def decorate(function: Hear) -> Hear:
+            self.feed.listen(function, [model], events)
+            return function
+
+        return decorate
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The committed changes of the models that somebody wants to hear of, in the order of commits."""
+        return Feed(self._home, self.models, self.url.dialect, self._want_told)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit log: who wrote what to the models that are audited."""
+        return Audit(self._home, self.feed, self.url.dialect, b"")
+
+    def _want_told(self, model: str) -> None:
+        known = self.models[model]
+        self._fed.add(model)
+        if known.teller is None:
+            self._wish(known)
+            self.models.touch()
+
+    def _wish(self, model: Model) -> None:
+        """Decide, once for each model, whether the database tells of its changes."""
+        wanted = model.spec.options
+        audited = self.options.audit_logging if wanted.audit_log is None else wanted.audit_log
+        told = wanted.feed or wanted.workflow_events or model.name in self._fed
+        if model.teller is None and (audited or told or self.options.change_detection_method):
+            masked = frozenset([field.name for field in model.spec.fields if field.secret])
+            committed = self._audited if audited else self._committed
+            model.teller = Teller(model.spec, audited=audited, masked=masked, committed=committed)
+
+    def _committed(self) -> None:
+        if "feed" in self.__dict__:
+            self.feed.wake()
+
+    def _audited(self) -> None:
+        self.audit.wake()
+        self.feed.wake()
 
     # -- what channels and workflows see ---------------------------------------------------------------------
 
@@ -188,8 +253,12 @@ class DataFlow:
                 return
             if (block := find(JOINED.get(), self._home)) and block.started:
                 raise TransactionError("a model was declared inside a transaction", hint="declare it before")
+            make = False
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
                 SyncDDLExecutor(self._sync.ddl, self.options.migration_lock_timeout).migrate(self.models)
+                make = True
+            if tellers := [model.teller for model in self.models if isinstance(model.teller, Teller)]:
+                ledger.install(self._sync.ddl, self.options.migration_lock_timeout, tellers, make=make)
             self._prepared = revision
 
     create_tables = initialize = prepare
@@ -213,6 +282,9 @@ class DataFlow:
     def close(self) -> None:
         """Close the connections. Operations after it open new ones."""
         NodeRegistry.default().withdraw(self)
+        for name in ("feed", "audit"):
+            if name in self.__dict__:
+                getattr(self, name).close()
         self._runs.close()
         self._sync.close()
         if "_async" in self.__dict__:
@@ -221,6 +293,9 @@ class DataFlow:
     async def close_async(self) -> None:
         """Like `close`, awaiting the end of the connections of this event loop."""
         NodeRegistry.default().withdraw(self)
+        for name in ("feed", "audit"):
+            if name in self.__dict__:
+                getattr(self, name).close()
         self._runs.close()
         self._sync.close()
         if "_async" in self.__dict__:

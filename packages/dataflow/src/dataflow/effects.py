@@ -28,6 +28,16 @@ class Rows(msgspec.Struct, frozen=True):
     touched: int
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the triggers of a SQLite connection are told of a write (`dataflow.ledger`).
+
+    triggers: the statements that make them, which a connection runs once. values: who writes, when and why.
+    """
+
+    triggers: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
 class Query(msgspec.Struct, frozen=True):
     """Run one statement.
 
@@ -42,6 +52,7 @@ class Query(msgspec.Struct, frozen=True):
     values: Mapping[str, Any]
     writes: bool = False
     guarded: bool = False
+    told: Told | None = None
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -56,6 +67,7 @@ class Load(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     records: Sequence[Sequence[Any]]
     temporary: str | None = None
+    told: Told | None = None
 
 
 class Repeat(msgspec.Struct, frozen=True):
@@ -68,6 +80,7 @@ class Repeat(msgspec.Struct, frozen=True):
     build: Callable[[], Executable]
     names: tuple[str, ...]
     records: Sequence[Sequence[Any]]
+    told: Told | None = None
 
 
 class Atomically(msgspec.Struct, frozen=True):
@@ -82,6 +95,11 @@ class AfterCommit(msgspec.Struct, frozen=True):
 
 Effect: TypeAlias = Query | Load | Repeat | Atomically | AfterCommit
 DataPlan: TypeAlias = Plan[Effect, T]
+
+
+def ask(effect: Effect) -> DataPlan[Any]:
+    """Ask for *effect* as it is; return the reply."""
+    return (yield effect)
 
 
 def query(

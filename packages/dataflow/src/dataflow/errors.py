@@ -9,6 +9,8 @@ DataFlowError
 +-- UnconfirmedError      an unfiltered bulk change was not confirmed
 +-- SchemaMismatchError   a table is not what its model says
 +-- MigrationLockedError  somebody else holds the migration lock
++-- FeedPositionError     the feed does not go back that far
++-- AuditBrokenError      the audit log is not what was written
 +-- RetryableError        a deadlock or a serialization failure: the same call may succeed
 +-- DatabaseError         the database refused, for a reason that is nobody's input
     +-- DatabaseUnavailableError   it cannot be reached
@@ -99,6 +101,20 @@ class MigrationLockedError(DataFlowError):
 
     kind = Kind.UNAVAILABLE
     code = "migration_locked"
+
+
+class FeedPositionError(DataFlowError):
+    """The feed does not keep changes as old as the ones that are asked for."""
+
+    kind = Kind.CONFLICT
+    code = "feed_position"
+
+
+class AuditBrokenError(DataFlowError):
+    """An entry of the audit log was changed, or is missing."""
+
+    kind = Kind.CONFLICT
+    code = "audit_broken"
 
 
 class RetryableError(DataFlowError):

@@ -17,6 +17,7 @@ import msgspec
 from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
 
 DEFAULT_URL: Final = "sqlite:///dataflow.db"
+METHODS: Final = (None, "outbox", "database_triggers", "polling")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     multi_tenant: bool = False
     row_level_security: bool = False
     encryption_key: str | None = None
-    change_detection_method: str | None = None
+    change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
     tdd_mode: bool = False
     test_mode: bool = False
 
@@ -53,11 +54,9 @@ NOT_YET: Final = frozenset(
         "cache_enabled",
         "cache_ttl",
         "cache_url",
-        "audit_logging",
         "multi_tenant",
         "row_level_security",
         "encryption_key",
-        "change_detection_method",
         "tdd_mode",
         "test_mode",
     }
@@ -128,6 +127,8 @@ def _checked(given: Mapping[str, Any]) -> Options:
         value = getattr(options, name)
         if value is not None and value <= 0:
             raise ConfigurationError(f"{name} must be greater than 0")
+    if options.change_detection_method not in METHODS:
+        raise ConfigurationError(f"change_detection_method is one of {', '.join(filter(None, METHODS))}")
     if options.max_overflow is not None and options.max_overflow < 0:
         raise ConfigurationError("max_overflow must not be negative")
     return options

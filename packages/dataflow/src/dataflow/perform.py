@@ -15,8 +15,14 @@ from dataflow.operations import plans
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 from dataflow.rewrites import apply as rewrites
+from kailash.context import Context
 
 
-def perform(operation: ops.Operation, model: Model, dialect: Dialect, now: dt.datetime) -> DataPlan[Any]:
+def perform(
+    operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime
+) -> DataPlan[Any]:
     """Return the plan of *operation* as the model's policies let it run; *now* is the time it writes, in UTC."""
-    return plans.plan(rewrites.apply(operation, model.spec, now), model, dialect)
+    plan = plans.plan(rewrites.apply(operation, model.spec, now), model, dialect)
+    if model.teller is not None and not isinstance(operation, ops.READS):
+        return model.teller.tell(plan, operation, context, dialect, now)  # type: ignore[no-any-return]  # as it came
+    return plan

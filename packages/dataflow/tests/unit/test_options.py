@@ -37,7 +37,7 @@ def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["audit_logging", "multi_tenant", "monitoring", "cache_enabled", "tdd_mode", "test_mode", "row_level_security"],
+    ["multi_tenant", "monitoring", "cache_enabled", "tdd_mode", "test_mode", "row_level_security"],
 )
 def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(name: str) -> None:
     with pytest.raises(NotAvailableError, match=name):
@@ -51,7 +51,10 @@ def test_an_unknown_keyword_is_refused_with_the_closest_name() -> None:
         DataFlow(MEMORY, poolsize=5)
 
 
-@pytest.mark.parametrize("wrong", [{"pool_size": 0}, {"pool_size": "five"}, {"migration_lock_timeout": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"pool_size": 0}, {"pool_size": "five"}, {"migration_lock_timeout": -1}, {"change_detection_method": "magic"}],
+)
 def test_a_wrong_value_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         DataFlow(MEMORY, **wrong)

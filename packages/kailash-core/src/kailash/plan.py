@@ -4,8 +4,8 @@ A plan is a generator. It yields *effects* (frozen values that say what it wants
 sent back the reply to each. It never touches the world itself, so the same plan runs under a blocking
 driver, under an asyncio driver, or in a test that answers from a list.
 
-Rule 1: only `drive`, `proceed` and `adrive` advance a plan (and an executor that answers a plan's first questions
-        where it stands, and hands the rest to `proceed` on another thread).
+Rule 1: only `drive`, `proceed`, `adrive` and `through` advance a plan (and an executor that answers a plan's first
+        questions where it stands, and hands the rest to `proceed` on another thread).
 Rule 2: a plan asks with ``yield from helper(...)``, never with a bare ``yield``; the helper is where the
         reply gets its type.
 """
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Generic, TypeAlias, TypeVar
 
 E = TypeVar("E")
+F = TypeVar("F")
 T = TypeVar("T")
 
 Plan: TypeAlias = Generator[E, Any, T]
@@ -58,6 +59,27 @@ async def adrive(plan: Plan[E, T], perform: Callable[[E], Awaitable[Any]]) -> T:
         while True:
             try:
                 reply = await perform(effect)
+            except Exception as fault:
+                effect = plan.throw(fault)
+            else:
+                effect = plan.send(reply)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        plan.close()
+
+
+def through(plan: Plan[E, T], ask: Callable[[E], Plan[F, Any]]) -> Plan[F, T]:
+    """Run *plan* inside a plan: each of its effects is asked for by ``ask(effect)``, which may ask for others instead.
+
+    A fault of what *ask* asks for is thrown into the inner plan, as `drive` does.
+    """
+    try:
+        effect = next(plan)
+        while True:
+            try:
+                reply = yield from ask(effect)
             except Exception as fault:
                 effect = plan.throw(fault)
             else:

@@ -43,6 +43,7 @@ EXITS: Final[Mapping[Kind, int]] = {
 
 COMMANDS: Final[Mapping[str, str]] = {  # in the order of the help: word -> module:attribute
     "status": "dataflow.cli.looking:status",
+    "audit": "dataflow.cli.auditing:audit",
 }
 
 

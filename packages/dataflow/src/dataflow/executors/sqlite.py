@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dataflow.effects import Load, Query, Repeat, Rows
+from dataflow.effects import Load, Query, Repeat, Rows, Told
 from dataflow.executors import faults, sqlite_functions
 from dataflow.executors.alive import Life, LockedFile, Nothing, file_lives
 from dataflow.executors.compiled import Compiled, Compiler
@@ -25,6 +25,7 @@ from dataflow.executors.loading import Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
+from dataflow.ledger.triggers import FUNCTION
 from kailash.errors import ConfigurationError
 
 BUSY: Final = 30.0  # seconds that a writer waits for another process; the seeds' lock timeout
@@ -37,7 +38,9 @@ log = logging.getLogger("dataflow.sql")
 class SqliteSession:
     """One connection of sqlite3, in autocommit mode."""
 
-    __slots__ = ("_compiler", "_execute", "_leftover", "_loadings", "born", "connection", "freed", "known")
+    __slots__ = (
+        "_compiler", "_execute", "_leftover", "_loadings", "_tellers", "_told", "born", "connection", "freed", "known",
+    )  # fmt: skip
 
     def __init__(self, connection: sqlite3.Connection, compiler: Compiler, loadings: Loadings) -> None:
         self.connection = connection
@@ -46,6 +49,8 @@ class SqliteSession:
         self._loadings = loadings
         self.known = compiler.known
         self._leftover: list[str] = []
+        self._told: list[Any] = []  # what the triggers of this connection ask for
+        self._tellers: set[tuple[str, ...]] = set()  # the triggers that it has
         self.born = self.freed = time.monotonic()
 
     def usable(self) -> bool:
@@ -58,7 +63,23 @@ class SqliteSession:
 
     def query(self, effect: Query) -> Rows:
         """Run one statement."""
+        if effect.told is not None:
+            self.tell(effect.told)
         return self.run(self.known.get(effect.shape) or self._compiler.compile(effect), effect.values)
+
+    def tell(self, told: Told) -> None:
+        """Have what is written from here on told as *told* says; its triggers are made at the first."""
+        if told.triggers not in self._tellers:
+            if not self._told:
+                self.connection.create_function(FUNCTION, 1, self._told.__getitem__)
+            for trigger in told.triggers:
+                self.command(trigger)
+            self._tellers.add(told.triggers)
+        self._told[:] = told.values
+
+    def forget_tellers(self) -> None:
+        """Make the triggers again before the next write: a rollback or a change of the schema may have taken them."""
+        self._tellers.clear()
 
     def run(self, compiled: Compiled, values: Any) -> Rows:
         """Run a compiled statement."""
@@ -74,6 +95,8 @@ class SqliteSession:
 
     def load(self, effect: Load) -> int:
         """Store many records; the caller has begun a transaction."""
+        if effect.told is not None:
+            self.tell(effect.told)
         loading = self._loadings.find(effect)
         if loading.create:
             self.command(loading.drop)  # of an earlier plan of this transaction
@@ -84,11 +107,15 @@ class SqliteSession:
 
     def repeat(self, effect: Repeat) -> int:
         """Run one statement for each record; the caller has begun a transaction."""
+        if effect.told is not None:
+            self.tell(effect.told)
         compiled = self._compiler.compile_repeat(effect)
         return self._many(compiled.sql, compiled.arguments(effect.records), compiled.table)
 
     def command(self, sql: str) -> None:
         """Run a statement without arguments or rows."""
+        if sql.startswith("ROLLBACK"):
+            self.forget_tellers()
         try:
             self._execute(sql)
         except sqlite3.Error as fault:
@@ -113,6 +140,7 @@ class SqliteSession:
 
     def roll_back(self) -> None:
         """Leave any transaction; never raises."""
+        self.forget_tellers()
         try:
             if self.connection.in_transaction:
                 self._execute("ROLLBACK")
@@ -202,19 +230,23 @@ class SqliteDatabase:
         """Run one statement that commits by itself."""
         compiled = self.known.get(effect.shape) or self.compiler.compile(effect)
         if compiled.writes and not self.memory:
-            return self._write(compiled, effect.values)
+            return self._write(compiled, effect)
         session = self.pool.take()
         try:
+            if effect.told is not None:
+                session.tell(effect.told)
             return session.run(compiled, effect.values)
         finally:
             self.pool.give(session)
 
-    def _write(self, compiled: Compiled, values: Any) -> Rows:
+    def _write(self, compiled: Compiled, effect: Query) -> Rows:
         turn = self.turn.take()
         try:
             session = self.pool.take()
             try:
-                return session.run(compiled, values)
+                if effect.told is not None:
+                    session.tell(effect.told)
+                return session.run(compiled, effect.values)
             finally:
                 self.pool.give(session)
         finally:
@@ -344,7 +376,7 @@ class SqliteDDL(DDLConnection):
 
     def close(self) -> None:
         """Leave any transaction and give everything back."""
-        self._session.roll_back()
+        self._session.roll_back()  # and it tells nothing of a table that was made anew until it is asked to
         self.ask(f"PRAGMA busy_timeout = {round(self._database.busy * 1000)}")
         self._give()
         self._database.put(self._session)

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-from dataflow.effects import DataPlan, Load, Query, Repeat, Rows
+from dataflow.effects import AfterCommit, DataPlan, Load, Query, Repeat, Rows
 from dataflow.executors.atransaction import AsyncSession, AsyncTransaction, aperform
 from dataflow.executors.loops import PerLoop
 from dataflow.executors.pool import Pool, Pooled
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession, after_fork
 from dataflow.executors.sqlite_inline import Inline
 from dataflow.executors.sqlite_writer import Writer
-from dataflow.executors.transaction import checked_isolation, perform
+from dataflow.executors.transaction import Deed, checked_isolation, perform, settle
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Pooled)
@@ -55,13 +55,25 @@ class AsyncSqliteDatabase:
             return await aperform(plan, self, within)
         if self.memory:
             return await self._run_inline(plan)
+        deeds: list[Deed] = []  # of what committed by itself: they happen however the plan ends
+        try:
+            return await self._run_here(plan, deeds)
+        finally:
+            if deeds:
+                settle(deeds)
+
+    async def _run_here(self, plan: DataPlan[T], deeds: list[Deed]) -> T:
         inline = self._inline.current()
         try:
             effect = next(plan)
-            while type(effect) is Query:
+            while True:
+                reply = None
                 try:
-                    reply = inline.answer(effect)
-                    if reply is None:
+                    if type(effect) is AfterCommit:
+                        deeds.extend(effect.deeds)
+                    elif type(effect) is not Query:
+                        break
+                    elif (reply := inline.answer(effect)) is None:
                         if effect.writes:
                             break
                         reply = await self.query(effect)

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from dataflow.executors import sqlite_totals
+from dataflow.ledger.spelling import NUMBER
 from kailash.conditions import json_values, patterns
 from kailash.shapes import decode_json
 
@@ -96,6 +97,7 @@ _FUNCTIONS: Final[tuple[tuple[str, int, Callable[..., Any]], ...]] = (
     ("dataflow_json_same", 2, _json_same),
     ("dataflow_json_has", 2, _json_has),
     ("dataflow_key", 1, _key),
+    (NUMBER, 1, float.__repr__),
     ("dataflow_add", 2, partial(_calculate, lambda stored, operand: stored + operand)),
     ("dataflow_subtract", 2, partial(_calculate, lambda stored, operand: stored - operand)),
     ("dataflow_multiply", 2, partial(_calculate, lambda stored, operand: stored * operand)),

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from dataflow.errors import ModelError
 from dataflow.model import fields, identity, naming, settings
-from dataflow.model.spec import NO_OPTIONS, FieldSpec, ForeignKey, ModelOptions, ModelSpec
+from dataflow.model.spec import NO_OPTIONS, FieldSpec, ForeignKey, ModelOptions, ModelSpec, Secret
 from kailash.errors import ConfigurationError
 from kailash.shapes import NAIVE, REQUIRED, Check, RefusedError, Unfolded, compile_check, unfold
 
@@ -57,7 +57,7 @@ def declare(cls: type, defaults: ModelOptions = NO_OPTIONS) -> ModelSpec:
         module=cls.__module__,
         fields=columns,
         indexes=settings.indexes(cls, table, [column.name for column in columns]),
-        options=settings.options(cls, defaults),
+        options=settings.options(cls, defaults, [column.name for column in columns]),
     )
 
 
@@ -106,6 +106,7 @@ def _field(cls: type, attribute: fields.Attribute) -> FieldSpec:
         max_length=unfolded.rules.max_length if unfolded.core is str else None,
         foreign_key=foreign_key,
         naive=unfolded.core is datetime and unfolded.rules.zone == NAIVE,
+        secret=any(isinstance(mark, Secret) or mark is Secret for mark in unfolded.metadata),
     )
 
 

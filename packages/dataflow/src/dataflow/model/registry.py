@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dataflow.errors import ModelError, UnknownModelError
 from dataflow.model import naming
 from dataflow.model.spec import FieldSpec, ModelSpec
+from kailash.context import Context
 from kailash.errors import did_you_mean
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
+class Teller(Protocol):
+    """What makes the writes of a plan tell who made them (`dataflow.ledger.telling`)."""
+
+    def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime) -> Any:
+        """Return *plan* with its writes told."""
+
+
 class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""
 
-    __slots__ = ("__weakref__", "_models", "_table", "spec")
+    __slots__ = ("__weakref__", "_models", "_table", "spec", "teller")
 
     def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
         self.spec = spec
         self._models = models
         self._table: sa.Table | None = None
+        self.teller: Teller | None = None  # set by the database where somebody wants to be told of its changes
 
     def __repr__(self) -> str:
         return f"<Model {self.spec.name} in {self.spec.table}>"
@@ -66,6 +76,11 @@ class Models:
             self._models = {**self._models, spec.name: model}  # replaced whole: readers take no lock
             self.revision += 1
             return model
+
+    def touch(self) -> None:
+        """Let the database be looked at again before the next operation: a model has a new wish of it."""
+        with self._lock:
+            self.revision += 1
 
     def __getitem__(self, name: str) -> Model:
         """Return the model of that name. Raises: UnknownModelError."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from dataflow.errors import ModelError
 from dataflow.model import naming
@@ -15,9 +17,8 @@ from kailash.shapes import REQUIRED
 
 KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__analytics__")
 ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
-NOT_YET: Final = frozenset(
-    {"multi_tenant", "soft_delete", "audit_log", "versioned", "cache", "workflow_events", "encrypted"}
-)
+NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned", "cache", "encrypted"})
+EVENTS: Final = ("create", "update", "delete")  # besides "<field>_change"
 RESERVED_PREFIXES: Final = ("sqlite_", "pg_", "dataflow_")  # tables of the databases, and our own
 
 
@@ -54,28 +55,54 @@ def _refuse_near_misses(cls: type) -> None:
         raise NotAvailableError(f"__analytics__ of model {cls.__name__} is not available in this version")
 
 
-def options(cls: type, defaults: ModelOptions) -> ModelOptions:
-    """Return the options of the model.
+def options(cls: type, defaults: ModelOptions, columns: Sequence[str]) -> ModelOptions:
+    """Return the options of the model, whose fields are *columns*.
 
-    Raises: NotAvailableError for a feature of a later version that is asked for.
+    Raises: ModelError; NotAvailableError for a feature of a later version that is asked for.
     """
     said = vars_of(cls, "__dataflow__")
     if said is REQUIRED or said is None:
         return defaults
     if not isinstance(said, Mapping):
         raise ModelError(f"__dataflow__ of model {cls.__name__} must be a dict")
+    given = {}
     for name, value in said.items():
-        if name not in NOT_YET:
+        if name in OPTIONS:
+            given[name] = OPTIONS[name](cls.__name__, name, value, columns)
+        elif name not in NOT_YET:
             raise ModelError(
                 f"__dataflow__ of model {cls.__name__} has the unknown option {name!r}",
-                hint=did_you_mean(str(name), NOT_YET),
+                hint=did_you_mean(str(name), {*OPTIONS, *NOT_YET}),
             )
-        if value:
+        elif value:
             raise NotAvailableError(
                 f"{name!r}, which model {cls.__name__} asks for in __dataflow__, is not available in this version",
                 hint=f"remove {name!r}, or set it to False",
             )
-    return defaults
+    return replace(defaults, **given)
+
+
+def _flag(model: str, name: str, value: Any, columns: Sequence[str]) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ModelError(f"{name!r} in __dataflow__ of model {model} must be True or False")
+
+
+def _events(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[str, ...]:
+    known = (*EVENTS, *[f"{column}_change" for column in columns])
+    events = (value,) if isinstance(value, str) else tuple(value or ())
+    for event in events:
+        if event not in known:
+            hint = did_you_mean(str(event), known)
+            raise ModelError(f"{name!r} of model {model} has the unknown event {event!r}", hint=hint)
+    return events
+
+
+OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
+    "audit_log": _flag,
+    "feed": _flag,
+    "workflow_events": _events,
+}
 
 
 def indexes(cls: type, table_name: str, columns: Sequence[str]) -> tuple[IndexSpec, ...]:

@@ -33,6 +33,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_length: int | None = None
     foreign_key: ForeignKey | None = None
     naive: bool = False  # a datetime without a zone
+    secret: bool = False  # masked in the audit log and the feed
 
 
 class IndexSpec(msgspec.Struct, frozen=True):
@@ -43,8 +44,16 @@ class IndexSpec(msgspec.Struct, frozen=True):
     unique: bool = False
 
 
+class Secret(msgspec.Struct, frozen=True):
+    """Written in an annotation: ``Annotated[str, Secret()]``; the field is masked in the audit log and the feed."""
+
+
 class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``__dataflow__`` of a model. Options of later versions are refused where they are declared."""
+
+    audit_log: bool | None = None  # None: as the database says (audit_logging)
+    feed: bool = False  # its changes are in the feed, whether anybody listens or not
+    workflow_events: tuple[str, ...] = ()  # "create", "update", "delete", "<field>_change"
 
 
 NO_OPTIONS: Final = ModelOptions()

@@ -401,14 +401,24 @@ def test_an_index_that_makes_no_sense_is_refused(said: Any, words: str) -> None:
         declared({"name": str}, __indexes__=said)
 
 
-@pytest.mark.parametrize(
-    "option", ["multi_tenant", "soft_delete", "audit_log", "versioned", "cache", "workflow_events", "encrypted"]
-)
+@pytest.mark.parametrize("option", ["multi_tenant", "soft_delete", "versioned", "cache", "encrypted"])
 def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(option: str) -> None:
     with pytest.raises(NotAvailableError, match=f"'{option}'.*Thing.*not available in this version"):
         declared({"name": str}, __dataflow__={option: True})
     declared({"name": str}, __dataflow__={option: False})
     declared({"name": str}, __dataflow__={option: []})
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"audit_log": "yes"}, "'audit_log'.*True or False"),
+        ({"workflow_events": ["statsu_change"]}, "unknown event 'statsu_change'"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused(said: Any, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        declared({"status": str}, __dataflow__=said)
 
 
 @pytest.mark.parametrize(

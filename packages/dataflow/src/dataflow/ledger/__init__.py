@@ -1,0 +1,12 @@
+"""The ledger of changes: what was written to the tables of some models, by whom, one row for each record.
+
+Rule 1: the tables tell, by triggers. No path can forget it: bulk, COPY, upsert, cascade, workflow, raw SQL.
+Rule 2: a change is in the transaction of the write that it tells of: both are there, or neither.
+Rule 3: who writes travels with the statement itself; a told write costs no further round trip.
+Rule 4: a model that nobody asked to be told of has no trigger, and its plans are as they are without this package.
+
+PostgreSQL has triggers of the database, one for each kind of statement. On SQLite a connection makes its own
+(CREATE TEMP TRIGGER): they call a function of the connection, and a migration cannot lose them.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,156 @@
+"""A record as JSON text: how SQL writes it inside a trigger, and how it is read back as it was declared.
+
+Rule 1: both databases write the same: bytes in hexadecimal, a Decimal as text, a span in microseconds.
+Rule 2: a masked field is `MASK`, or null; its value never leaves the table.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from dataflow.model.spec import FieldSpec, ModelSpec
+from kailash.shapes import decode_json
+
+MASK: Final = "***"
+NUMBER: Final = "dataflow_number"  # a function of our SQLite connections: all the digits of a float
+Read = Callable[[Any], Any]
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+# -- writing -------------------------------------------------------------------------------------------------
+
+
+def on_postgresql(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
+    """Return the expression of the JSON text of the record that is called *row*, a row of the table."""
+    columns = ", ".join(_postgresql(field, row, masked=field.name in masked) for field in spec.fields)
+    return f"(SELECT to_json(record_)::text FROM (SELECT {columns}) AS record_)"
+
+
+def _postgresql(field: FieldSpec, row: str, *, masked: bool) -> str:
+    name = quoted(field.name)
+    column = f"{row}.{name}"
+    if masked:
+        return f"CASE WHEN {column} IS NOT NULL THEN {literal(MASK)} END AS {name}"
+    if field.python_type is bytes:
+        return f"encode({column}, 'hex') AS {name}"
+    if field.python_type is Decimal:
+        return f"{column}::text AS {name}"
+    if field.python_type is timedelta:
+        return f"(extract(epoch FROM {column}) * 1000000)::bigint AS {name}"
+    return column
+
+
+def on_sqlite(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
+    """Return the expression of the JSON text of the record that is called *row*: NEW or OLD.
+
+    A chain of texts and not json_object(), whose arguments have a limit.
+    """
+    parts: list[str] = []
+    for field in spec.fields:
+        key = literal(f"{',' if parts else '{'}{msgspec.json.encode(field.name).decode()}:")
+        parts += [key, _sqlite(field, f"{row}.{quoted(field.name)}", masked=field.name in masked)]
+    return " || ".join([*parts, "'}'"])
+
+
+def _sqlite(field: FieldSpec, column: str, *, masked: bool) -> str:
+    kind = field.python_type
+    if masked:
+        text = f"'\"{MASK}\"'"
+        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE {text} END"
+    if kind is bool:
+        return f"CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END"
+    if kind is float:  # json_quote() keeps 15 digits
+        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE {NUMBER}(CAST({column} AS REAL)) END"
+    if kind is bytes:
+        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE '\"' || hex({column}) || '\"' END"
+    if kind in (dict, list):
+        return f"coalesce({column}, 'null')"
+    return f"json_quote({column})"
+
+
+# -- reading -------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads the records of one model."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._read = {field.name: _reading(field) for field in spec.fields}
+        self.read_id = _of_text(spec.by_name["id"])
+
+    def record(self, text: str | None) -> Mapping[str, Any] | None:
+        """Return the record that was written as *text*; fields that the model does not have any more stay JSON."""
+        if text is None:
+            return None
+        found: dict[str, Any] = decode_json(text.encode())
+        read = self._read
+        return {
+            name: value if value is None or value == MASK or name not in read else read[name](value)
+            for name, value in found.items()
+        }
+
+
+def _reading(field: FieldSpec) -> Read:
+    kind = field.python_type
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind
+    if field.naive:
+        return lambda text: _moment(text).replace(tzinfo=None)
+    if kind in (dict, list):
+        return lambda value: msgspec.convert(value, field.annotation, strict=False)
+    return READ.get(kind, _as_is)
+
+
+def _of_text(field: FieldSpec) -> Read:
+    """How an id is read, which the ledger keeps as text."""
+    return int if field.python_type is int else _reading(field)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _moment(text: str) -> datetime:
+    if text.endswith("infinity"):  # asyncpg writes the extremes of Python's datetimes so
+        return (datetime.min if text[0] == "-" else datetime.max).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
+
+
+def _day(text: str) -> date:
+    if text.endswith("infinity"):
+        return date.min if text[0] == "-" else date.max
+    return date.fromisoformat(text)
+
+
+def _span(microseconds: int) -> timedelta:
+    return timedelta(microseconds=microseconds)
+
+
+READ: Final[Mapping[Any, Read]] = {
+    float: float,
+    bool: bool,
+    Decimal: Decimal,
+    datetime: _moment,
+    date: _day,
+    time: time.fromisoformat,
+    timedelta: _span,
+    UUID: UUID,
+    bytes: bytes.fromhex,
+}

@@ -1,0 +1,121 @@
+"""A plan whose writes tell who made them.
+
+PostgreSQL: each writing statement also sets `triggers.SETTING`, for its transaction. SQLite: each writing effect
+carries what the connection's triggers ask for. Neither costs a round trip.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final, TypeVar
+
+from msgspec.structs import replace
+
+from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Rows, Told, after_commit, ask
+from dataflow.ledger import triggers
+from dataflow.model import naming
+from dataflow.model.spec import ModelSpec
+from dataflow.operations import values as ops
+from dataflow.operations.dialect import Dialect
+from kailash.context import Context
+from kailash.plan import through
+
+T = TypeVar("T")
+
+BIND: Final = "_told"  # bind name of what is told, and the name of the column by which an INSERT tells it
+_NAMES: Final[dict[type, str]] = {kind: naming.snake(kind.__name__) for kind in (
+    ops.Create, ops.Update, ops.Delete, ops.Upsert, ops.BulkCreate, ops.BulkUpdate, ops.BulkDelete, ops.BulkUpsert
+)}  # fmt: skip
+
+
+class Teller:
+    """How the writes to one model are told; made once for each model that somebody asked to be told of."""
+
+    def __init__(
+        self, spec: ModelSpec, *, audited: bool, masked: frozenset[str], committed: Callable[[], None]
+    ) -> None:
+        """committed: called after each commit of a told write, from whichever thread; it must be quick."""
+        self.spec = spec
+        self.audited = audited
+        self.masked = masked
+        self.on_connections = triggers.on_connections(spec, audited=audited, masked=masked)
+        self._committed = committed
+
+    def tell(
+        self, plan: DataPlan[T], operation: ops.Operation, context: Context, dialect: Dialect, now: dt.datetime
+    ) -> DataPlan[T]:
+        """Return *plan* with its writes told."""
+        values = (
+            now.isoformat(timespec="microseconds"),
+            context.tenant,
+            context.principal,
+            context.channel,
+            context.request_id or None,
+            _NAMES.get(type(operation)),
+        )
+        if dialect == "postgresql":
+            return self._told(through(plan, _OnPostgres(array(values)).ask))
+        return self._told(through(plan, _OnSqlite(Told(self.on_connections, values)).ask))
+
+    def _told(self, plan: DataPlan[T]) -> DataPlan[T]:
+        outcome = yield from plan
+        yield from after_commit(self._committed)
+        return outcome
+
+
+class _OnSqlite:
+    def __init__(self, told: Told) -> None:
+        self._told = told
+
+    def ask(self, effect: Effect) -> DataPlan[Any]:
+        match effect:
+            case Query(writes=True) | Repeat() | Load(temporary=None):
+                return ask(replace(effect, told=self._told))
+            case _:
+                return ask(effect)
+
+
+class _OnPostgres:
+    def __init__(self, told: str) -> None:
+        self._told = told
+
+    def ask(self, effect: Effect) -> DataPlan[Any]:
+        match effect:
+            case Query(writes=True):
+                return self._query(effect)
+            case Load(temporary=None):
+                return self._load(effect)
+            case _:
+                return ask(effect)
+
+    def _query(self, effect: Query) -> DataPlan[Rows]:
+        def build() -> Any:
+            return import_module("dataflow.ledger.statements").telling(effect.build())  # SQLAlchemy: 110 ms
+
+        told = replace(effect, shape=(BIND, effect.shape), build=build, values={**effect.values, BIND: self._told})
+        rows: Rows = yield from ask(told)
+        if rows.items and BIND in rows.items[0]:
+            for item in rows.items:
+                del item[BIND]
+        return rows
+
+    def _load(self, effect: Load) -> DataPlan[int]:
+        """COPY takes no expression: the setting goes before it; the plan has begun a transaction."""
+
+        def build() -> Any:
+            return import_module("dataflow.ledger.statements").setting()  # as above
+
+        yield from ask(Query((BIND, "load"), build, {BIND: self._told}, writes=True))
+        count: int = yield from ask(effect)
+        return count
+
+
+def array(values: tuple[str | None, ...]) -> str:
+    """Return the literal of an array of text: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
+    return "{" + ",".join("NULL" if value is None else _item(value) for value in values) + "}"
+
+
+def _item(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,33 @@
+"""The suite of the ledger on PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from suites import changes
+
+
+class _Here:
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
+
+
+class TestTold(_Here, changes.Told):
+    pass
+
+
+class TestReplayed(_Here, changes.Replayed):
+    pass
+
+
+class TestOrder(_Here, changes.Order):
+    pass
+
+
+class TestHeard(_Here, changes.Heard):
+    pass
+
+
+class TestAudited(_Here, changes.Audited):
+    pass
