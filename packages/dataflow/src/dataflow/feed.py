@@ -17,7 +17,7 @@ import msgspec
 
 from dataflow.effects import Row
 from dataflow.ledger import order
-from dataflow.ledger.spelling import Reader
+from dataflow.ledger.spelling import Reader, plain
 from dataflow.model.registry import Models
 from dataflow.operations.dialect import Dialect
 from dataflow.transactions.joined import Home
@@ -204,7 +204,7 @@ def _hear(listener: Listener, event: Event) -> None:
 
 
 def _plain(text: str | None) -> Any:
-    return None if text is None else msgspec.json.decode(text)
+    return None if text is None else plain(text)
 
 
 def field_changes(event: Event) -> Iterator[str]:

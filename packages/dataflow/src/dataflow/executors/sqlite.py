@@ -21,15 +21,17 @@ from dataflow.executors import faults, sqlite_functions
 from dataflow.executors.alive import Life, LockedFile, Nothing, file_lives
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
-from dataflow.executors.loading import Loadings
+from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
+from dataflow.ledger.spelling import quoted
 from dataflow.ledger.triggers import FUNCTION
 from kailash.errors import ConfigurationError
 
 BUSY: Final = 30.0  # seconds that a writer waits for another process; the seeds' lock timeout
 STATEMENTS: Final = 1024  # prepared statements kept by each connection; arbitrary: all shapes of an ordinary program
+LAST_ROW: Final = 2**63 - 1  # after it SQLite takes any free number: https://sqlite.org/autoinc.html
 PRAGMAS: Final = ("foreign_keys = ON", "synchronous = NORMAL", "case_sensitive_like = ON")
 
 log = logging.getLogger("dataflow.sql")
@@ -75,7 +77,7 @@ class SqliteSession:
             for trigger in told.triggers:
                 self.command(trigger)
             self._tellers.add(told.triggers)
-        self._told[:] = told.values
+        self._told[:] = (*told.values, None)
 
     def forget_tellers(self) -> None:
         """Make the triggers again before the next write: a rollback or a change of the schema may have taken them."""
@@ -102,7 +104,14 @@ class SqliteSession:
             self.command(loading.drop)  # of an earlier plan of this transaction
             self.command(loading.create)
             self._leftover.append(loading.drop)
-        self._many(loading.insert, loading.encode(effect.records), loading.table)
+        told = effect.told
+        if told is not None and told.load and (last := self._last_row(loading, effect)) is not None:
+            self._told[-1] = True
+            self._many(loading.insert, loading.encode(effect.records), loading.table)
+            self._many(told.load, [(*told.values, last)], None)
+            self._told[-1] = None
+        else:
+            self._many(loading.insert, loading.encode(effect.records), loading.table)
         return len(effect.records)
 
     def repeat(self, effect: Repeat) -> int:
@@ -154,6 +163,19 @@ class SqliteSession:
             return not self.connection.in_transaction
         except sqlite3.Error:  # closed
             return False
+
+    def _last_row(self, loading: Loading, effect: Load) -> int | None:
+        """Return the row number that those of a load come after; None where they may be any."""
+        try:
+            last = self._execute(f"SELECT coalesce(max(rowid), 0) FROM main.{quoted(loading.name)}").fetchone()[0]
+        except sqlite3.OperationalError:  # a view, or a table without row numbers
+            return None
+        if "id" in effect.fields and effect.records:
+            at = effect.fields.index("id")
+            given = [record[at] for record in effect.records if isinstance(record[at], int)]  # row numbers
+            if given and min(given) <= last:
+                return None
+        return int(last) if last < LAST_ROW else None
 
     def _many(self, sql: str, records: Any, table: Any) -> int:
         try:

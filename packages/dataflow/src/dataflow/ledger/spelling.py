@@ -1,6 +1,7 @@
 """A record as JSON text: how SQL writes it inside a trigger, and how it is read back as it was declared.
 
-Rule 1: both databases write the same: bytes in hexadecimal, a Decimal as text, a span in microseconds.
+Rule 1: bytes are in hexadecimal, a Decimal is text, a span is in microseconds. SQLite, which has fewer types, also
+        writes a float and what is JSON itself as text, and a bool as 0 or 1.
 Rule 2: a masked field is `MASK`, or null; its value never leaves the table.
 """
 
@@ -19,6 +20,7 @@ from dataflow.model.spec import FieldSpec, ModelSpec
 from kailash.shapes import decode_json
 
 MASK: Final = "***"
+PAIRS: Final = 50  # a function of SQLite has at most 100 arguments: https://sqlite.org/limits.html
 NUMBER: Final = "dataflow_number"  # a function of our SQLite connections: all the digits of a float
 Read = Callable[[Any], Any]
 
@@ -37,9 +39,8 @@ def literal(text: str) -> str:
 
 
 def on_postgresql(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
-    """Return the expression of the JSON text of the record that is called *row*, a row of the table."""
-    columns = ", ".join(_postgresql(field, row, masked=field.name in masked) for field in spec.fields)
-    return f"(SELECT to_json(record_)::text FROM (SELECT {columns}) AS record_)"
+    """Return the columns of *row*, a row of the table, as the JSON of the record has them."""
+    return ", ".join(_postgresql(field, row, masked=field.name in masked) for field in spec.fields)
 
 
 def _postgresql(field: FieldSpec, row: str, *, masked: bool) -> str:
@@ -57,31 +58,26 @@ def _postgresql(field: FieldSpec, row: str, *, masked: bool) -> str:
 
 
 def on_sqlite(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
-    """Return the expression of the JSON text of the record that is called *row*: NEW or OLD.
+    """Return the expression of the JSON text of the record that is called *row*: NEW, OLD, a table.
 
-    A chain of texts and not json_object(), whose arguments have a limit.
+    An object, or an array of objects where there are more columns than a function may have arguments.
     """
-    parts: list[str] = []
-    for field in spec.fields:
-        key = literal(f"{',' if parts else '{'}{msgspec.json.encode(field.name).decode()}:")
-        parts += [key, _sqlite(field, f"{row}.{quoted(field.name)}", masked=field.name in masked)]
-    return " || ".join([*parts, "'}'"])
+    pairs = [
+        f"{literal(field.name)}, {_sqlite(field, f'{row}.{quoted(field.name)}', masked=field.name in masked)}"
+        for field in spec.fields
+    ]
+    objects = [f"json_object({', '.join(pairs[at : at + PAIRS])})" for at in range(0, len(pairs), PAIRS)]
+    return objects[0] if len(objects) == 1 else f"json_array({', '.join(objects)})"
 
 
 def _sqlite(field: FieldSpec, column: str, *, masked: bool) -> str:
-    kind = field.python_type
     if masked:
-        text = f"'\"{MASK}\"'"
-        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE {text} END"
-    if kind is bool:
-        return f"CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END"
-    if kind is float:  # json_quote() keeps 15 digits
-        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE {NUMBER}(CAST({column} AS REAL)) END"
-    if kind is bytes:
-        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE '\"' || hex({column}) || '\"' END"
-    if kind in (dict, list):
-        return f"coalesce({column}, 'null')"
-    return f"json_quote({column})"
+        return f"CASE WHEN {column} IS NOT NULL THEN {literal(MASK)} END"
+    if field.python_type is float:  # JSON of SQLite keeps 15 digits
+        return f"CASE WHEN {column} IS NOT NULL THEN {NUMBER}(CAST({column} AS REAL)) END"
+    if field.python_type is bytes:
+        return f"CASE WHEN {column} IS NOT NULL THEN hex({column}) END"
+    return column
 
 
 # -- reading -------------------------------------------------------------------------------------------------
@@ -99,12 +95,18 @@ class Reader:
         """Return the record that was written as *text*; fields that the model does not have any more stay JSON."""
         if text is None:
             return None
-        found: dict[str, Any] = decode_json(text.encode())
+        found = plain(text)
         read = self._read
         return {
             name: value if value is None or value == MASK or name not in read else read[name](value)
             for name, value in found.items()
         }
+
+
+def plain(text: str) -> dict[str, Any]:
+    """Return the record that was written as *text*, its values as JSON has them."""
+    found: Any = decode_json(text.encode())
+    return found if isinstance(found, dict) else {name: value for part in found for name, value in part.items()}
 
 
 def _reading(field: FieldSpec) -> Read:
@@ -114,7 +116,9 @@ def _reading(field: FieldSpec) -> Read:
     if field.naive:
         return lambda text: _moment(text).replace(tzinfo=None)
     if kind in (dict, list):
-        return lambda value: msgspec.convert(value, field.annotation, strict=False)
+        return lambda value: msgspec.convert(
+            decode_json(value) if isinstance(value, str) else value, field.annotation, strict=False
+        )
     return READ.get(kind, _as_is)
 
 

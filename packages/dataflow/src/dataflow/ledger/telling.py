@@ -41,6 +41,7 @@ class Teller:
         self.audited = audited
         self.masked = masked
         self.on_connections = triggers.on_connections(spec, audited=audited, masked=masked)
+        self._load = triggers.of_load(spec, audited=audited, masked=masked)
         self._committed = committed
 
     def tell(
@@ -57,7 +58,7 @@ class Teller:
         )
         if dialect == "postgresql":
             return self._told(through(plan, _OnPostgres(array(values)).ask))
-        return self._told(through(plan, _OnSqlite(Told(self.on_connections, values)).ask))
+        return self._told(through(plan, _OnSqlite(Told(self.on_connections, values, self._load)).ask))
 
     def _told(self, plan: DataPlan[T]) -> DataPlan[T]:
         outcome = yield from plan
