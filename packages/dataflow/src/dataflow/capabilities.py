@@ -59,12 +59,12 @@ ACTIONS: Final[Mapping[str, Action]] = {
 class OperationIntake:
     """What one operation of one model accepts."""
 
-    def __init__(self, action: Action, spec: ModelSpec) -> None:
-        self._action, self._spec = action, spec
+    def __init__(self, action: Action, model: Model) -> None:
+        self._action, self._model, self._spec = action, model, model.spec
 
     def schema(self) -> dict[str, Any]:
         """Return the canonical spelling as a JSON Schema object."""
-        return schemas.inputs(self._action.name, self._spec)
+        return schemas.inputs(self._action.name, self._spec, self._model.relations)
 
     def accept(self, given: Inputs) -> spellings.Asked:
         """Return the operation that *given* asks for, in whichever spelling."""
@@ -74,10 +74,12 @@ class OperationIntake:
 def of_model(model: Model, runner: Runner) -> Iterator[Capability]:
     """Yield the capabilities of *model*."""
     for action in ACTIONS.values():
-        yield _capability(action, model.spec, runner)
+        yield _capability(action, model, runner)
 
 
-def _capability(action: Action, spec: ModelSpec, runner: Runner) -> Capability:
+def _capability(action: Action, model: Model, runner: Runner) -> Capability:
+    spec = model.spec
+
     def call(asked: spellings.Asked, context: Context) -> Mapping[str, Any]:
         return result(asked, runner.run(asked.operation, context))
 
@@ -88,8 +90,8 @@ def _capability(action: Action, spec: ModelSpec, runner: Runner) -> Capability:
         name=f"{spec.resource}.{action.name}",
         summary=action.summary.format(one=spec.name, many=spec.resource.replace("_", " ")),
         nature=action.nature,
-        inputs=OperationIntake(action, spec),
-        output=lambda: schemas.output(action.name, spec),
+        inputs=OperationIntake(action, model),
+        output=lambda: schemas.output(action.name, spec, model.relations),
         call=call,
         acall=acall,
         resource=spec.resource,

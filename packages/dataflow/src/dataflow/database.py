@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from dataflow import capabilities, options
 from dataflow.audit import Audit
+from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
 from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, open_sqlite
@@ -24,6 +25,7 @@ from dataflow.model.declare import declare
 from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelSpec
 from dataflow.nodes import ModelNodes
+from dataflow.operations import related
 from dataflow.operations import values as ops
 from dataflow.perform import perform
 from dataflow.runs import RunStore
@@ -98,13 +100,21 @@ class DataFlow:
         return fields
 
     def get_model_info(self, model: str) -> dict[str, Any]:
-        """Return the name, the table, the fields, the indexes and the operations of a model."""
+        """Return the name, the table, the fields, the indexes, the relations and the operations of a model."""
         spec = self.spec(model)
         return {
             "name": spec.name,
             "table": spec.table,
             "fields": self.get_model_fields(model),
             "indexes": [{"name": each.name, "fields": [*each.fields], "unique": each.unique} for each in spec.indexes],
+            "relations": {
+                name: {
+                    "model": relation.target,
+                    "many": relation.many,
+                    "fields": [relation.field, relation.target_field],
+                }
+                for name, relation in self.models[model].relations.items()
+            },
             "operations": [*capabilities.ACTIONS],
         }
 
@@ -115,7 +125,7 @@ class DataFlow:
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             self.prepare()
-        plan = perform(operation, model, context, self.url.dialect, dt.datetime.now(dt.UTC))
+        plan = self._plan(operation, model, context)
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
             return mine.run(plan)
@@ -126,11 +136,17 @@ class DataFlow:
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             await self.create_tables_async()
-        plan = perform(operation, model, context, self.url.dialect, dt.datetime.now(dt.UTC))
+        plan = self._plan(operation, model, context)
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
             return await mine.arun(plan)
         return await self._async.run(plan)
+
+    def _plan(self, operation: ops.Operation, model: Model, context: Context) -> DataPlan[Any]:
+        dialect, now = self.url.dialect, dt.datetime.now(dt.UTC)
+        if isinstance(operation, ops.Read | ops.List) and operation.include:
+            return related.plan(operation, self.models, lambda each, of: perform(each, of, context, dialect, now))
+        return perform(operation, model, context, dialect, now)
 
     # -- transactions ----------------------------------------------------------------------------------------
 

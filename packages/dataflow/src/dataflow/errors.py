@@ -7,6 +7,7 @@ DataFlowError
 +-- ForeignKeyError       a foreign key refused the write
 +-- ConstraintError       another constraint refused the write
 +-- UnconfirmedError      an unfiltered bulk change was not confirmed
++-- IncludeTooLargeError  too many records would come along with an answer
 +-- SchemaMismatchError   a table is not what its model says
 +-- MigrationLockedError  somebody else holds the migration lock
 +-- FeedPositionError     the feed does not go back that far
@@ -87,6 +88,13 @@ class InvalidPageError(DataFlowError):
 
     kind = Kind.MALFORMED
     code = "invalid_page"
+
+
+class IncludeTooLargeError(DataFlowError):
+    """More records would come along with an answer than one may have."""
+
+    kind = Kind.TOO_LARGE
+    code = "include_too_large"
 
 
 class SchemaMismatchError(DataFlowError):

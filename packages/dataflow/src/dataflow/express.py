@@ -14,7 +14,7 @@ from os import PathLike
 from typing import Any, Protocol, TypeAlias
 
 from dataflow.model.spec import ModelSpec
-from dataflow.operations import files, spellings
+from dataflow.operations import files, including, spellings
 from dataflow.operations import values as ops
 from dataflow.operations.results import absent, result
 from dataflow.query import ordering
@@ -23,6 +23,7 @@ from kailash.conditions import EVERYTHING, Where, parse
 Record: TypeAlias = dict[str, Any]
 Records: TypeAlias = list[Record]
 Values: TypeAlias = Mapping[str, Any]
+Include: TypeAlias = str | Sequence[str] | None  # relations that come along: "customer,lines.product"
 
 
 class Database(Protocol):
@@ -50,16 +51,23 @@ class _Questions:
     def _create(self, model: str, values: Values) -> ops.Create:
         return ops.Create(model, spellings.stored(self._db.spec(model), values))
 
-    def _read(self, model: str, id: Any) -> ops.Read:
-        return ops.Read(model, self._db.spec(model).record.check_value("id", id))
-
-    def _find(self, model: str, filter: Values) -> ops.Read:
-        return ops.Read(model, None, self._where(self._db.spec(model), filter))
-
-    def _list(self, model: str, filter: Values | None, limit: int | None, offset: int, order_by: Any) -> ops.List:
+    def _read(self, model: str, id: Any, include: Include) -> ops.Read:
         spec = self._db.spec(model)
-        page = ordering.page(limit, offset, None)
-        return ops.List(model, self._where(spec, filter), ordering.parse_order(order_by or (), spec.record), page)
+        wanted = including.read(spec, None, include)[1] if include else ()
+        return ops.Read(model, spec.record.check_value("id", id), include=wanted)
+
+    def _find(self, model: str, filter: Values, include: Include) -> ops.Read:
+        spec = self._db.spec(model)
+        wanted = including.read(spec, None, include)[1] if include else ()
+        return ops.Read(model, None, self._where(spec, filter), include=wanted)
+
+    def _list(
+        self, model: str, filter: Values | None, page: ordering.Page, order_by: Any, include: Include
+    ) -> ops.List:
+        spec = self._db.spec(model)
+        order = ordering.parse_order(order_by or (), spec.record)
+        wanted = including.read(spec, None, include)[1] if include else ()
+        return ops.List(model, self._where(spec, filter), order, page, include=wanted)
 
     def _count(self, model: str, filter: Values | None) -> ops.Count:
         return ops.Count(model, self._where(self._db.spec(model), filter))
@@ -113,14 +121,14 @@ class Express(_Questions):
         record: Record = await self._db.arun(self._create(model, values))
         return record
 
-    async def read(self, model: str, id: Any) -> Record | None:
-        """Return the record of that id, or None."""
-        record: Record | None = await self._db.arun(self._read(model, id))
+    async def read(self, model: str, id: Any, *, include: Include = None) -> Record | None:
+        """Return the record of that id, with those that it belongs to and has, or None."""
+        record: Record | None = await self._db.arun(self._read(model, id, include))
         return record
 
-    async def find_one(self, model: str, filter: Values) -> Record | None:
+    async def find_one(self, model: str, filter: Values, *, include: Include = None) -> Record | None:
         """Return the first record, in order of id, that *filter* finds, or None."""
-        record: Record | None = await self._db.arun(self._find(model, filter))
+        record: Record | None = await self._db.arun(self._find(model, filter, include))
         return record
 
     async def list(
@@ -131,9 +139,11 @@ class Express(_Questions):
         limit: int | None = spellings.LIST_LIMIT,
         offset: int = 0,
         order_by: Any = None,
+        include: Include = None,
     ) -> builtins.list[Record]:
         """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
-        listing: ops.Listing = await self._db.arun(self._list(model, filter, limit, offset, order_by))
+        page = ordering.page(limit, offset, None)
+        listing: ops.Listing = await self._db.arun(self._list(model, filter, page, order_by, include))
         return listing.records
 
     async def count(self, model: str, filter: Values | None = None) -> int:
@@ -212,14 +222,14 @@ class ExpressSync(_Questions):
         record: Record = self._db.run(self._create(model, values))
         return record
 
-    def read(self, model: str, id: Any) -> Record | None:
-        """Return the record of that id, or None."""
-        record: Record | None = self._db.run(self._read(model, id))
+    def read(self, model: str, id: Any, *, include: Include = None) -> Record | None:
+        """Return the record of that id, with those that it belongs to and has, or None."""
+        record: Record | None = self._db.run(self._read(model, id, include))
         return record
 
-    def find_one(self, model: str, filter: Values) -> Record | None:
+    def find_one(self, model: str, filter: Values, *, include: Include = None) -> Record | None:
         """Return the first record, in order of id, that *filter* finds, or None."""
-        record: Record | None = self._db.run(self._find(model, filter))
+        record: Record | None = self._db.run(self._find(model, filter, include))
         return record
 
     def list(
@@ -230,9 +240,11 @@ class ExpressSync(_Questions):
         limit: int | None = spellings.LIST_LIMIT,
         offset: int = 0,
         order_by: Any = None,
+        include: Include = None,
     ) -> builtins.list[Record]:
         """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
-        listing: ops.Listing = self._db.run(self._list(model, filter, limit, offset, order_by))
+        page = ordering.page(limit, offset, None)
+        listing: ops.Listing = self._db.run(self._list(model, filter, page, order_by, include))
         return listing.records
 
     def count(self, model: str, filter: Values | None = None) -> int:

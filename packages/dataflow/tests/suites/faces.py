@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,12 @@ class Face:
         if self._runner is None:
             return capability.direct(given, ANONYMOUS)
         return self._runner.run(capability.adirect(given, ANONYMOUS))
+
+    def run(self, plan: Any) -> Any:
+        """Run *plan* on this face's executor."""
+        if self._runner is None:
+            return self.db._sync.run(plan)
+        return self._runner.run(_answered(self.db._async.run(plan)))
 
     @contextmanager
     def transaction(self, isolation_level: str | None = None) -> Iterator[Any]:
@@ -67,6 +73,10 @@ class Face:
             self._runner.run(self.db.close_async())
             self._runner.close()
         self.db.close()
+
+
+async def _answered(asked: Awaitable[Any]) -> Any:
+    return await asked
 
 
 async def _enter(manager: Any) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dataflow.errors import ModelError, UnknownModelError
-from dataflow.model import naming
+from dataflow.model import naming, relations
 from dataflow.model.spec import FieldSpec, ModelSpec
 from kailash.context import Context
 from kailash.errors import did_you_mean
@@ -46,6 +46,11 @@ class Model:
         return self.spec.name
 
     @property
+    def relations(self) -> Mapping[str, relations.Relation]:
+        """The relations to other models, by name."""
+        return self._models.relations(self.spec.name) if self._models is not None else {}
+
+    @property
     def table(self) -> sa.Table:
         """The table; SQLAlchemy is imported at the first question."""
         if self._table is None:
@@ -60,6 +65,7 @@ class Models:
         self._models: dict[str, Model] = {}
         self._lock = threading.RLock()
         self._metadata: Any = None
+        self._relations: tuple[int, relations.Relations] = (0, {})  # of which revision, and what they are
         self.revision = 0  # grows whenever a model is added or replaced
 
     def register(self, spec: ModelSpec) -> Model:
@@ -116,6 +122,14 @@ class Models:
                 _ = model.table
             metadata: sa.MetaData = self._shared_metadata()
             return metadata
+
+    def relations(self, model: str) -> Mapping[str, relations.Relation]:
+        """Return the relations of *model* by name, to its parents and to its children."""
+        revision, known = self._relations
+        if revision != self.revision:
+            revision, known = self.revision, relations.relations([each.spec for each in self])
+            self._relations = (revision, known)
+        return known.get(model, {})
 
     def table_name(self, model: str) -> str:
         """Return the name of the table of *model*, declared or not."""

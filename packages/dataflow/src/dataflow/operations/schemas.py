@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from dataflow.model.relations import Relation
 from dataflow.model.spec import ModelSpec
 
 Schema = dict[str, Any]
@@ -17,14 +18,47 @@ FILTER: Final[Schema] = {
 }
 
 
-def inputs(action: str, spec: ModelSpec) -> Schema:
+Relations = Mapping[str, Relation]
+
+
+def inputs(action: str, spec: ModelSpec, relations: Relations) -> Schema:
     """Return the schema of the inputs of *action*."""
-    return INPUTS[action](spec)
+    schema = INPUTS[action](spec)
+    if action in INCLUDING and relations:
+        schema["properties"] |= {"fields": _names_with(spec, relations), "include": _include(relations)}
+    return schema
 
 
-def output(action: str, spec: ModelSpec) -> Schema:
+def output(action: str, spec: ModelSpec, relations: Relations) -> Schema:
     """Return the schema of the result of *action*."""
-    return OUTPUTS[action](spec)
+    schema = OUTPUTS[action](spec)
+    if action in INCLUDING:
+        record = schema if action == "read" else schema["properties"]["records"]["items"]
+        record["properties"] |= {name: _included(relation) for name, relation in relations.items()}
+    return schema
+
+
+INCLUDING: Final = ("read", "list")
+
+
+def _include(relations: Relations) -> Schema:
+    named = ", ".join(relations)
+    described = f"Relations whose records come along: {named}. A dot goes on from there: one.other."
+    return {**_list_of({"type": "string"}), "description": described}
+
+
+def _names_with(spec: ModelSpec, relations: Relations) -> Schema:
+    example = f"{next(iter(relations))}.id"
+    described = (
+        f"Only these fields; all if absent: {', '.join(spec.by_name)}; {example} of a relation that is included."
+    )
+    return {**_list_of({"type": "string"}), "description": described}
+
+
+def _included(relation: Relation) -> Schema:
+    described = f"{relation.target}, if it is included."
+    one: Schema = {"type": "object"}
+    return {**(_list_of(one) if relation.many else {"type": ["object", "null"]}), "description": described}
 
 
 def _of(properties: Mapping[str, Any], *required: str) -> Schema:

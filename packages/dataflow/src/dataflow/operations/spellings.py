@@ -14,12 +14,12 @@ import msgspec
 
 from dataflow.errors import UnconfirmedError
 from dataflow.model.spec import ModelSpec
-from dataflow.operations import grouping
+from dataflow.operations import grouping, including
 from dataflow.operations import rows as reading
 from dataflow.operations import values as ops
 from dataflow.query import assign, ordering
 from kailash.conditions import EVERYTHING, Test, Where, parse
-from kailash.errors import InvalidInputError, NotAvailableError, Problem, did_you_mean
+from kailash.errors import InvalidInputError, Problem, did_you_mean
 
 Given = Mapping[str, Any]
 LIST_LIMIT: Final = 100  # records of a page where no limit is given; the seeds' default
@@ -38,11 +38,12 @@ def create(spec: ModelSpec, given: Given) -> Asked:
 
 
 def read(spec: ModelSpec, given: Given) -> Asked:
-    """``id`` or ``record_id``, or ``filter``; ``fields``; ``raise_on_not_found``."""
+    """``id`` or ``record_id``, or ``filter``; ``fields``; ``include``; ``raise_on_not_found``."""
     _only(spec, "read", given, ("id", "record_id", "filter", "conditions", "fields", "include", "raise_on_not_found"))
     id, where = _which(spec, "read", given)
+    fields, include = including.read(spec, given.get("fields"), given.get("include"))
     return Asked(
-        ops.Read(spec.name, id, where, _fields(spec, given)), _flag(spec, given, "raise_on_not_found", default=True)
+        ops.Read(spec.name, id, where, fields, include), _flag(spec, given, "raise_on_not_found", default=True)
     )
 
 
@@ -70,17 +71,19 @@ def delete(spec: ModelSpec, given: Given) -> Asked:
 
 
 def list(spec: ModelSpec, given: Given) -> Asked:
-    """``filter``, ``sort`` or ``order_by``, ``limit``, ``offset``, ``cursor``, ``fields``, ``count``."""
+    """``filter``, ``sort`` or ``order_by``, ``limit``, ``offset``, ``cursor``, ``fields``, ``include``, ``count``."""
     known = ("filter", "sort", "order_by", "limit", "offset", "cursor", "fields", "include", "count")
     _only(spec, "list", given, known)
     order = given.get("sort") or given.get("order_by") or ()
+    fields, include = including.read(spec, given.get("fields"), given.get("include"))
     operation = ops.List(
         spec.name,
         _where(spec, given.get("filter")),
         ordering.parse_order(order, spec.record) if order else (),
         ordering.page(given.get("limit", LIST_LIMIT), given.get("offset"), given.get("cursor")),
-        _fields(spec, given),
+        fields,
         given.get("count") in (True, "exact"),
+        include,
     )
     return Asked(operation)
 
@@ -225,20 +228,6 @@ def _changes(spec: ModelSpec, changes: Any) -> ops.Changes:
     if not changes:
         raise _invalid(spec, "fields", "missing", "no field to change was given")
     return assign.parse_changes(changes, spec.settable)
-
-
-def _fields(spec: ModelSpec, given: Given) -> tuple[str, ...]:
-    if given.get("include"):
-        raise NotAvailableError("include is not available in this version of dataflow", hint="read the other model")
-    fields = given.get("fields")
-    if not fields:
-        return ()
-    names = tuple(fields.split(",") if isinstance(fields, str) else fields)
-    for name in names:
-        if name not in spec.by_name:
-            hint = did_you_mean(str(name), spec.by_name)
-            raise _invalid(spec, "fields", "unknown_field", f"{str(name)!r} is not a field ({hint})")
-    return names
 
 
 def _rows(spec: ModelSpec, given: Given) -> Sequence[Any]:

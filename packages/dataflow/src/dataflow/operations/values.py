@@ -21,6 +21,14 @@ Values: TypeAlias = Mapping[str, Any]  # {field: value as declared}
 Changes: TypeAlias = Mapping[str, Assignment]  # {field: what becomes of it}
 
 
+class Include(msgspec.Struct, frozen=True):
+    """A relation whose records come along: its name, which of their fields (empty: all), and what comes with them."""
+
+    relation: str
+    fields: tuple[str, ...] = ()
+    include: tuple[Include, ...] = ()
+
+
 class Create(msgspec.Struct, frozen=True):
     """Store one record; the outcome is the stored record."""
 
@@ -35,6 +43,7 @@ class Read(msgspec.Struct, frozen=True):
     id: Any = None
     where: Where = EVERYTHING
     fields: tuple[str, ...] = ()  # empty: all
+    include: tuple[Include, ...] = ()
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -66,6 +75,7 @@ class List(msgspec.Struct, frozen=True):
     page: Page = Page()
     fields: tuple[str, ...] = ()
     count: bool = False
+    include: tuple[Include, ...] = ()
 
 
 class Count(msgspec.Struct, frozen=True):

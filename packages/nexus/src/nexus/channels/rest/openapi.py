@@ -73,6 +73,9 @@ class _Resource:
 
     def schemas(self) -> Schema:
         made: Schema = {self._name: self._record.schema() if self._record is not None else {"type": "object"}}
+        for action in ("list", "read"):
+            if self._include(action):
+                made[f"{self._name}Found"] = self._found(action)
         if (create := self._actions.get("create")) is not None:
             made[f"{self._name}Create"] = create.inputs.schema()
         if self._record is not None:
@@ -102,11 +105,11 @@ class _Resource:
     def _collection(self) -> Schema:
         made: Schema = {}
         if "list" in self._actions:
-            parameters = [*_page_parameters(), *self._filters()]
+            parameters = [*_page_parameters(), *self._include("list"), *self._filters()]
             page: Schema = {
                 "type": "object",
                 "properties": {
-                    "items": {"type": "array", "items": _ref(self._name)},
+                    "items": {"type": "array", "items": self._shown("list")},
                     "next": {"type": ["string", "null"], "description": "The cursor of the next page."},
                     "total": {"type": "integer", "description": "Only with count=exact."},
                 },
@@ -125,7 +128,9 @@ class _Resource:
         made: Schema = {}
         record = {"200": answered("The record.", _ref(self._name))}
         if "read" in self._actions:
-            made["get"] = self._operation("read", record, parameters=[_query("fields", {"type": "string"}, FIELDS)])
+            found = {"200": answered("The record.", self._shown("read"))}
+            parameters = [_query("fields", {"type": "string"}, FIELDS), *self._include("read")]
+            made["get"] = self._operation("read", found, parameters=parameters)
         if "update" in self._actions:
             for method in ("put", "patch"):
                 made[method] = self._operation("update", record, body=_ref(f"{self._name}Changes"), suffix=f"_{method}")
@@ -194,6 +199,22 @@ class _Resource:
             key = f"{name}__eq" if name in reserved else name
             made.append(_query(key, schema, f"Only records whose {name} is this; {name}__gte and the like work too."))
         return made
+
+    def _include(self, action: str) -> list[Schema]:
+        """The parameter that brings related records along, where there are any."""
+        capability = self._actions.get(action)
+        said = capability.inputs.schema().get("properties", {}).get("include") if capability is not None else None
+        return [_query("include", {"type": "string"}, said.get("description", ""))] if said else []
+
+    def _shown(self, action: str) -> Schema:
+        return _ref(f"{self._name}Found" if self._include(action) else self._name)
+
+    def _found(self, action: str) -> Schema:
+        """A record as a read or a list shows it, with what may come along."""
+        output = self._actions[action].output()
+        record: Schema = output["properties"]["records"]["items"] if action == "list" else output
+        properties = {name: schema for name, schema in record["properties"].items() if name != "found"}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
 
     def _id(self) -> Schema:
         if self._record is None:

@@ -66,8 +66,8 @@ def for_totals(query: bytes, record: Shape | None) -> dict[str, Any]:
 
 
 def for_one(query: bytes) -> dict[str, Any]:
-    """Return the inputs that the query string of one record may give: ``fields``. Raises: InvalidQueryError."""
-    return only(query, {"fields": _names})
+    """Return the inputs that the query string of one record may give. Raises: InvalidQueryError."""
+    return only(query, {"fields": _names, "include": _names})
 
 
 def only(query: bytes, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
@@ -203,8 +203,7 @@ def _names(text: str) -> list[str]:
 
 def _not_yet(text: str) -> Any:
     raise NotAvailableError(
-        "the query parameters 'include' and 'q' are not available in this version",
-        hint="a field of that name is reached with __eq, for example q__eq=",
+        "the query parameter 'q' is not available in this version", hint="a field of that name is reached with q__eq="
     )
 
 
@@ -216,7 +215,7 @@ RESERVED: Final[Mapping[str, Callable[[str], Any]]] = {
     "fields": _names,
     "filter": _filter,
     "count": _count,
-    "include": _not_yet,
+    "include": _names,
     "q": _not_yet,
 }
 TOTALS: Final[Mapping[str, Callable[[str], Any]]] = {

@@ -98,7 +98,7 @@ async def test_what_cannot_be_understood_is_400_and_says_what_can(
 
 
 async def test_what_comes_later_says_so(filled: httpx.AsyncClient) -> None:
-    answer = await filled.get("/api/notes?include=author")
+    answer = await filled.get("/api/notes?q=author")
 
     assert (answer.status_code, answer.json()["code"]) == (501, "not_available")
 
