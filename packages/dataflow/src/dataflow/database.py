@@ -14,6 +14,7 @@ from dataflow import capabilities, options
 from dataflow.audit import Audit
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
+from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, open_sqlite
 from dataflow.executors.sync import SyncExecutor
@@ -30,7 +31,7 @@ from dataflow.operations import values as ops
 from dataflow.perform import perform
 from dataflow.runs import RunStore
 from dataflow.schema import ledger
-from dataflow.schema.migrate import SyncDDLExecutor
+from dataflow.schema.front import Schema, Settings
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
 from kailash.capability import Capability
@@ -235,6 +236,22 @@ class DataFlow:
         """Return the capabilities of every model."""
         return [each for model in self.models for each in capabilities.of_model(model, self)]
 
+    @cached_property
+    def schema(self) -> Schema:
+        """The schema: ``plan()``, ``migrate()``, ``rollback()``, ``history()``, and more."""
+        said = self.options
+        why_not = "" if said.migration_enabled else "migration_enabled is False"
+        settings = Settings(
+            lock_timeout=said.migration_lock_timeout,
+            application=said.application or self.url.options.get("application_name", ""),
+            why_not="existing_schema_mode is True" if said.existing_schema_mode else why_not,
+        )
+        return Schema(self.connection, self.models, settings)
+
+    def connection(self) -> DDLConnection:
+        """Return a connection of the blocking face, outside any transaction, for ``with``: for tools and tests."""
+        return self._sync.ddl()
+
     @property
     def name(self) -> str:
         """What ``db_instance=`` calls this database: the last part of its URL, without its ending."""
@@ -271,8 +288,8 @@ class DataFlow:
                 raise TransactionError("a model was declared inside a transaction", hint="declare it before")
             make = False
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
-                SyncDDLExecutor(self._sync.ddl, self.options.migration_lock_timeout).migrate(self.models)
-                make = True
+                make = self.options.auto_migrate is True
+                (self.schema.migrate if make else self.schema.announce)()
             if tellers := [model.teller for model in self.models if isinstance(model.teller, Teller)]:
                 ledger.install(self._sync.ddl, self.options.migration_lock_timeout, tellers, make=make)
             self._prepared = revision

@@ -9,6 +9,9 @@ DataFlowError
 +-- UnconfirmedError      an unfiltered bulk change was not confirmed
 +-- IncludeTooLargeError  too many records would come along with an answer
 +-- SchemaMismatchError   a table is not what its model says
+|   +-- MigrationRefusedError   it would not change by itself into what the models say
+|   +-- MigrationFailedError    a change was tried, and the records that are there forbid it
++-- RollbackError         there is nothing that could be undone
 +-- MigrationLockedError  somebody else holds the migration lock
 +-- FeedPositionError     the feed does not go back that far
 +-- AuditBrokenError      the audit log is not what was written
@@ -102,6 +105,29 @@ class SchemaMismatchError(DataFlowError):
 
     kind = Kind.UNAVAILABLE
     code = "schema_mismatch"
+
+
+class MigrationRefusedError(SchemaMismatchError):
+    """The schema does not follow the models by itself: data could be lost, or somebody must say what to do."""
+
+    code = "migration_refused"
+
+    def __init__(self, message: str, *, hint: str = "", plan: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.plan = plan  # the name of the plan, which `dataflow migrate --accept` takes
+
+
+class MigrationFailedError(SchemaMismatchError):
+    """A change of the schema was tried, and the records that are there forbid it; everything is as it was."""
+
+    code = "migration_failed"
+
+
+class RollbackError(DataFlowError):
+    """There is no migration to go back to, or what it changed is not there any more."""
+
+    kind = Kind.CONFLICT
+    code = "rollback"
 
 
 class MigrationLockedError(DataFlowError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -24,9 +24,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a `DataFlow` was asked to be. Durations in seconds."""
 
     database_url: str = DEFAULT_URL
-    auto_migrate: bool = True  # make the tables before the first operation
+    auto_migrate: bool | Literal["plan"] = True  # make the tables before the first operation; "plan": only log it
     migration_enabled: bool = True  # False: never emit DDL, as auto_migrate=False
     migration_lock_timeout: float = 30.0
+    application: str | None = None  # what the history of the schema calls this program; None: where its models are
     existing_schema_mode: bool = False  # the tables are somebody else's: never emit DDL
     pool_size: int | None = None  # connections kept; None: from the number of processors
     max_overflow: int | None = None  # connections beyond it under load, closed after use

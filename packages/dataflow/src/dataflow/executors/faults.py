@@ -1,7 +1,8 @@
 """Driver errors -> our errors, by SQLSTATE or SQLite's extended code; never by message text.
 
 Rule 1: names of constraints and columns come from the driver's diagnostic fields. SQLite has none: its message of a
-        UNIQUE or NOT NULL failure lists ``table.column`` and nothing else, and only those names are read.
+        UNIQUE or NOT NULL failure lists ``table.column`` and nothing else, that of a CHECK its name, and only those
+        names are read.
 Rule 2: no SQL and no value is ever part of our message.
 
 Sources: https://www.postgresql.org/docs/current/errcodes-appendix.html, https://www.sqlite.org/rescode.html.
@@ -24,7 +25,8 @@ from dataflow.errors import (
     RetryableError,
     SchemaMismatchError,
 )
-from kailash.errors import DeadlineExceededError, KailashError, Problem
+from dataflow.model import naming
+from kailash.errors import DeadlineExceededError, InvalidInputError, KailashError, Problem
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -86,6 +88,7 @@ SQLITE_CODES: Final[Mapping[int, tuple[type[KailashError], str]]] = {
     sqlite3.SQLITE_TOOBIG: (ConstraintError, "a value is larger than the database allows"),
     sqlite3.SQLITE_MISMATCH: (ConstraintError, "a value does not fit its column"),
 }
+SQLITE_CHECK: Final = re.compile(r"^CHECK constraint failed: (ck_\w+)$")  # the name of a check of ours
 SQLITE_COLUMNS: Final = re.compile(r"constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)$")
 LOST: Final = "the connection to the database was lost"
 
@@ -96,6 +99,8 @@ def of_sqlstate(
     """Return our error for a SQLSTATE; *table* is what the statement changed, the names are the driver's."""
     if not sqlstate:
         return DatabaseUnavailableError(LOST)
+    if sqlstate == "23514" and table is not None and (limited := _limited(table, constraint or "")):
+        return limited
     if sqlstate in REFUSED:
         fields = (column,) if column else _fields(table, constraint)
         return _refused(sqlstate, fields, table.name if table is not None else "", constraint or "")
@@ -117,6 +122,8 @@ def of_sqlite(fault: sqlite3.Error, table: Table | None = None) -> KailashError:
         if isinstance(fault, sqlite3.ProgrammingError):
             return DatabaseError("the database connection cannot be used in this way")
         return DatabaseError("the database refused the statement")
+    if table is not None and (named := SQLITE_CHECK.search(str(fault))) and (limited := _limited(table, named[1])):
+        return limited
     if code in SQLITE_REFUSED:
         found = SQLITE_COLUMNS.search(str(fault))
         columns = [pair.partition(".")[2] for pair in found.group(1).split(", ")] if found else []
@@ -141,6 +148,16 @@ def _refused(sqlstate: str, fields: Iterable[str], table: str, constraint: str) 
         subject += f" (constraint {constraint})"
     message = f"{subject} {sentence}"
     return error(message, problems=[Problem(field, error.code, f"{field} {sentence}") for field in named])
+
+
+def _limited(table: Table, constraint: str) -> KailashError | None:
+    """Return the error of a check that was made from a field's annotation, as validation would have said it."""
+    for column in table.columns:
+        if naming.is_check_of(constraint, table.name, column.name):
+            sentence = "leaves the limits of its field"
+            problem = Problem(column.name, "constraint", sentence)
+            return InvalidInputError(f"{column.name} {sentence}", problems=[problem])
+    return None
 
 
 def _fields(table: Table | None, constraint: str | None) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def declare(cls: type, defaults: ModelOptions = NO_OPTIONS) -> ModelSpec:
         fields=columns,
         indexes=settings.indexes(cls, table, [column.name for column in columns]),
         options=settings.options(cls, defaults, [column.name for column in columns]),
+        renamed=settings.renamed(cls, table, [column.name for column in columns]),
     )
 
 

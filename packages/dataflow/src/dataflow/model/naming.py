@@ -9,6 +9,8 @@ from zlib import crc32
 
 MAX_BYTES: Final = 63  # of an identifier; PostgreSQL cuts the rest off in silence (NAMEDATALEN - 1)
 
+DIGEST: Final = 9  # characters: an underscore and eight hexadecimal digits
+
 IRREGULAR: Final = {
     "person": "people", "child": "children", "man": "men", "woman": "women", "mouse": "mice", "goose": "geese",
     "foot": "feet", "tooth": "teeth", "ox": "oxen", "quiz": "quizzes", "datum": "data", "medium": "media",
@@ -62,6 +64,25 @@ def foreign_key_name(table: str, field: str) -> str:
 def primary_key_name(table: str) -> str:
     """Return the name of the constraint of the primary key."""
     return fit(f"pk_{table}")
+
+
+def check_name(table: str, field: str, expression: str) -> str:
+    """Return the name of the check of *field*: what every check of it begins with, and a digest of what it says."""
+    return f"{_check_prefix(table, field)}{crc32(expression.encode()):08x}"
+
+
+def is_check_of(name: str, table: str, field: str) -> bool:
+    """Whether *name* is one of a check of that field, whatever it says."""
+    beginning = _check_prefix(table, field)
+    return name.startswith(beginning) and len(name) == len(beginning) + DIGEST - 1
+
+
+def _check_prefix(table: str, field: str) -> str:
+    name = f"ck_{table}_{field}"
+    written = name.encode()
+    if len(written) > MAX_BYTES - DIGEST:
+        name = f"{written[: MAX_BYTES - 2 * DIGEST].decode(errors='ignore')}_{crc32(written):08x}"
+    return f"{name}_"
 
 
 def fit(name: str) -> str:

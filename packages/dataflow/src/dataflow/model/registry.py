@@ -201,7 +201,15 @@ def _same(one: ModelSpec, other: ModelSpec) -> bool:
 
 def _comparable(spec: ModelSpec) -> tuple[Any, ...]:
     parts = partial(map, _comparable_field)
-    return spec.module, spec.name, spec.table, spec.indexes, spec.options, tuple(parts(spec.fields))
+    return (
+        spec.module,
+        spec.name,
+        spec.table,
+        spec.indexes,
+        spec.options,
+        tuple(spec.renamed.items()),
+        tuple(parts(spec.fields)),
+    )
 
 
 def _comparable_field(field: FieldSpec) -> Any:

@@ -1,4 +1,7 @@
-"""What a model says about itself besides its fields: ``__tablename__``, ``__indexes__``, ``__dataflow__``."""
+"""What a model says about itself besides its fields.
+
+These are ``__tablename__``, ``__indexes__``, ``__renamed__``, ``__dataflow__``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from dataflow.model.spec import IndexSpec, ModelOptions
 from kailash.errors import NotAvailableError, did_you_mean
 from kailash.shapes import REQUIRED
 
-KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__analytics__")
+KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__renamed__", "__analytics__")
 ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
 NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned", "cache", "encrypted"})
 EVENTS: Final = ("create", "update", "delete")  # besides "<field>_change"
@@ -117,6 +120,28 @@ def indexes(cls: type, table_name: str, columns: Sequence[str]) -> tuple[IndexSp
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ModelError(f"__indexes__ of model {cls.__name__} has {twice!r} twice")
     return found
+
+
+def renamed(cls: type, table_name: str, columns: Sequence[str]) -> dict[str, str]:
+    """Return ``__renamed__``: ``{"former": "now"}``, of fields, or of the table: ``{"clients": "customers"}``."""
+    said = vars(cls).get("__renamed__")
+    if said is None:
+        return {}
+    if not isinstance(said, Mapping) or not all(isinstance(word, str) for pair in said.items() for word in pair):
+        raise ModelError(f"__renamed__ of model {cls.__name__} must be a dict of names", hint='write {"former": "now"}')
+    known = (*columns, table_name)
+    for old, new in said.items():
+        if new not in known:
+            hint = did_you_mean(new, known)
+            raise ModelError(f"__renamed__ of model {cls.__name__} ends at {new!r}, which is no field", hint=hint)
+        if old in known:
+            raise ModelError(
+                f"__renamed__ of model {cls.__name__} begins at {old!r}, which is still there",
+                hint="the former name comes first: {'former': 'now'}",
+            )
+    if len({*said.values()}) < len(said):
+        raise ModelError(f"__renamed__ of model {cls.__name__} gives two fields one name")
+    return dict(said)
 
 
 def _index(model: str, table_name: str, columns: Sequence[str], said: Any) -> IndexSpec:

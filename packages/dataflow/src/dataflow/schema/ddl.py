@@ -1,62 +1,222 @@
-"""Change -> the SQL that makes it. Imports SQLAlchemy."""
+"""Change -> the SQL that makes it. Text alone: neither SQLAlchemy nor a connection.
+
+Rule 1: every identifier is quoted.
+Rule 2: SQLite cannot change most of a table. What it cannot is done by making the table anew, once for all changes of
+        it (https://www.sqlite.org/lang_altertable.html#otheralter); `dataflow.schema.rebuild` writes that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import assert_never
 
-import sqlalchemy as sa
-from sqlalchemy import schema
-from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.sql.ddl import sort_tables_and_constraints
+from dataflow.schema.changes import (
+    AddCheck,
+    AddColumn,
+    AddForeignKey,
+    Change,
+    CreateIndex,
+    CreateTable,
+    DropCheck,
+    DropColumn,
+    DropForeignKey,
+    DropIndex,
+    DropTable,
+    RenameColumn,
+    RenameTable,
+    RepairIndex,
+    SetDefault,
+    SetIdentity,
+    SetNullable,
+    SetPrimaryKey,
+    SetType,
+)
+from dataflow.schema.rules import identifier
+from dataflow.schema.state import Check, Column, Dialect, ForeignKey, Index, Table
 
-from dataflow.schema.changes import Change, CreateIndex, CreateTable, DropIndex, DropTable
+NOW = {"postgresql": "CURRENT_TIMESTAMP", "sqlite": "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')"}
 
 
-def statements(changes: Iterable[Change], metadata: sa.MetaData, dialect: Dialect) -> Iterator[str]:
-    """Yield the statements, tables before those that point to them; circles are closed by foreign keys at the end."""
-    wanted = list(changes)
-    made = [metadata.tables[change.table] for change in wanted if isinstance(change, CreateTable)]
-    for table, keys in sort_tables_and_constraints(made):  # type: ignore[no-untyped-call]  # untyped there
-        if dialect.name == "sqlite":  # points to tables that are not there yet without complaint
-            if table is not None:
-                yield _text(schema.CreateTable(table), dialect)
-        elif table is not None:
-            yield _text(schema.CreateTable(table, include_foreign_key_constraints=list(keys)), dialect)
-        else:
-            yield from (_text(schema.AddConstraint(key), dialect) for key in keys)
-    for change in wanted:
-        if not isinstance(change, CreateTable):
-            yield _statement(change, metadata, dialect)
-
-
-def _statement(change: CreateIndex | DropIndex | DropTable, metadata: sa.MetaData, dialect: Dialect) -> str:
-    table = metadata.tables[change.table]
+def rebuilds(change: Change) -> bool:
+    """Whether SQLite must make the table anew for *change*."""
     match change:
-        case CreateIndex():
-            return _text(schema.CreateIndex(_index(table, change.index)), dialect)
-        case DropIndex():
-            return _text(schema.DropIndex(_index(table, change.index)), dialect)
-        case DropTable():
-            return _text(schema.DropTable(table), dialect)
+        case AddColumn():
+            column = change.column
+            constant = column.default is None or not column.default.upper().startswith(("(", "CURRENT_"))
+            null = column.nullable or column.default is not None
+            return change.fill is not None or not null or not constant or column.generated is not None
+        case SetType() | SetNullable() | SetDefault() | SetIdentity() | SetPrimaryKey() | DropColumn():
+            return True
+        case AddForeignKey() | DropForeignKey() | AddCheck() | DropCheck():
+            return True
+        case CreateTable() | DropTable() | RenameTable() | RenameColumn() | CreateIndex() | DropIndex() | RepairIndex():
+            return False
         case _:
             assert_never(change)
 
 
-def _index(table: sa.Table, name: str) -> sa.Index:
-    return next(index for index in table.indexes if index.name == name)
+def statements(change: Change, dialect: Dialect, *, concurrently: bool = False) -> Iterator[str]:
+    """Yield the statements of *change*, which is none that SQLite rebuilds for."""
+    match change:
+        case CreateTable():
+            yield create_table(change.table, dialect)
+        case DropTable():
+            yield f"DROP TABLE {identifier(change.table.name)}"
+        case RenameTable():
+            yield f"ALTER TABLE {identifier(change.old)} RENAME TO {identifier(change.new)}"
+        case RenameColumn():
+            place = identifier(change.table)
+            yield f"ALTER TABLE {place} RENAME COLUMN {identifier(change.old)} TO {identifier(change.new)}"
+        case CreateIndex():
+            yield create_index(change.table, change.index, concurrently=concurrently)
+        case DropIndex():
+            yield drop_index(change.table, change.index)
+        case RepairIndex():
+            yield f"DROP INDEX {'CONCURRENTLY ' if concurrently else ''}{identifier(change.index.name)}"
+            yield create_index(change.table, change.index, concurrently=concurrently)
+        case AddColumn():
+            yield from _add_column(change, dialect)
+        case _:
+            yield f"ALTER TABLE {identifier(change.table)} {', '.join(_alterations(change))}"
+            if isinstance(change, SetIdentity) and change.identity:
+                yield _count_on(change)
 
 
-def _text(element: schema.ExecutableDDLElement, dialect: Dialect) -> str:
-    return str(element.compile(dialect=dialect))
+def create_table(table: Table, dialect: Dialect, name: str = "") -> str:
+    """Return the CREATE TABLE of *table*, without its indexes; *name*: another name for it."""
+    counted = dialect == "sqlite" and table.autoincrement
+    parts = [_column(column, dialect, table if counted else None) for column in table.columns]
+    if table.primary_key and not counted:
+        parts.append(_named(table.primary_key_name, f"PRIMARY KEY ({_listed(table.primary_key)})"))
+    if dialect == "sqlite":
+        uniques = [index for index in table.indexes if index.constraint]
+        parts += [f"UNIQUE ({_listed(index.columns)})" for index in uniques]
+    parts += [foreign_key(key) for key in table.foreign_keys]
+    parts += [_check(check) for check in table.checks]
+    options = f" {', '.join(table.options)}" if table.options else ""
+    return f"CREATE TABLE {identifier(name or table.name)} (\n  " + ",\n  ".join(parts) + f"\n){options}"
 
 
-def of_dialect(name: str) -> Dialect:
-    """Return SQLAlchemy's dialect for the text of DDL."""
-    if name == "sqlite":
-        from sqlalchemy.dialects.sqlite import pysqlite
+def create_index(table: str, index: Index, *, concurrently: bool = False) -> str:
+    """Return the CREATE INDEX of *index*, or of the constraint that it is part of."""
+    if index.definition is not None:
+        return index.definition
+    if index.constraint:
+        return f"ALTER TABLE {identifier(table)} ADD {_named(index.name, f'UNIQUE ({_listed(index.columns)})')}"
+    words = f"{'UNIQUE ' if index.unique else ''}INDEX {'CONCURRENTLY ' if concurrently else ''}"
+    return f"CREATE {words}{identifier(index.name)} ON {identifier(table)} ({_listed(index.columns)})"
 
-        return pysqlite.dialect()
-    from sqlalchemy.dialects.postgresql import psycopg2
 
-    return psycopg2.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+def drop_index(table: str, index: Index) -> str:
+    """Return the DROP INDEX of *index*, or of the constraint that it is part of."""
+    if index.constraint:
+        return f"ALTER TABLE {identifier(table)} DROP CONSTRAINT {identifier(index.name)}"
+    return f"DROP INDEX {identifier(index.name)}"
+
+
+# -- parts of a table ----------------------------------------------------------------------------------------
+
+
+def _column(column: Column, dialect: Dialect, counted: Table | None = None) -> str:
+    """Write a column; *counted*: the table whose ids SQLite never gives twice, where this may be its id."""
+    words = [identifier(column.name), column.type.upper() if dialect == "sqlite" else column.type]
+    if column.collation:
+        words.append(f"COLLATE {identifier(column.collation)}")
+    if column.generated is not None:
+        words.append(f"GENERATED ALWAYS AS ({column.generated}) STORED")
+    elif column.identity and dialect == "postgresql":
+        words.append("GENERATED BY DEFAULT AS IDENTITY")
+    elif column.default is not None:
+        words.append(f"DEFAULT {column.default}")
+    if not column.nullable:
+        words.append("NOT NULL")
+    if counted is not None and counted.primary_key == (column.name,):
+        words.append(_named(counted.primary_key_name, "PRIMARY KEY AUTOINCREMENT"))
+    return " ".join(word for word in words if word)
+
+
+def foreign_key(key: ForeignKey) -> str:
+    """Return the constraint of *key*, as it stands in a table."""
+    place = ".".join(map(identifier, key.table.split(".")))
+    text = f"FOREIGN KEY ({_listed(key.columns)}) REFERENCES {place} ({_listed(key.targets)})"
+    text += f" ON DELETE {key.on_delete}" if key.on_delete != "NO ACTION" else ""
+    return _named(key.name, text + (f" ON UPDATE {key.on_update}" if key.on_update != "NO ACTION" else ""))
+
+
+def _check(check: Check) -> str:
+    return _named(check.name, f"CHECK ({check.expression})")
+
+
+def _named(name: str, constraint: str) -> str:
+    return f"CONSTRAINT {identifier(name)} {constraint}" if name else constraint
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(map(identifier, names))
+
+
+# -- alterations of PostgreSQL -------------------------------------------------------------------------------
+
+
+def fill(change: AddColumn, dialect: Dialect) -> str:
+    """Return what records that are there get, as an expression."""
+    return NOW[dialect] if change.fill == "CURRENT_TIMESTAMP" else str(change.fill)
+
+
+def _add_column(change: AddColumn, dialect: Dialect) -> Iterator[str]:
+    place, column = identifier(change.table), _column(change.column, dialect)
+    if change.fill is None:
+        yield f"ALTER TABLE {place} ADD COLUMN {column}"
+        return
+    name, given = identifier(change.column.name), fill(change, dialect)
+    yield f"ALTER TABLE {place} ADD COLUMN {column} DEFAULT {given}"  # at once, whatever the size, since PostgreSQL 11
+    yield f"ALTER TABLE {place} ALTER COLUMN {name} DROP DEFAULT"
+
+
+def _alterations(change: Change) -> list[str]:
+    match change:
+        case DropColumn():
+            return [f"DROP COLUMN {identifier(change.column.name)}"]
+        case SetType():
+            return _retyped(change)
+        case SetNullable():
+            return [f"ALTER COLUMN {identifier(change.column)} {'DROP' if change.nullable else 'SET'} NOT NULL"]
+        case SetDefault():
+            return [_default(change.column, change.new)]
+        case SetIdentity():
+            how = "ADD GENERATED BY DEFAULT AS IDENTITY" if change.identity else "DROP IDENTITY"
+            return [f"ALTER COLUMN {identifier(change.column)} {how}"]
+        case SetPrimaryKey():
+            dropped = [f"DROP CONSTRAINT {identifier(change.old_name)}"] if change.old else []
+            made = [f"ADD {_named(change.new_name, f'PRIMARY KEY ({_listed(change.new)})')}"] if change.new else []
+            return [*dropped, *made]
+        case AddForeignKey():
+            return [f"ADD {foreign_key(change.key)}"]
+        case DropForeignKey():
+            return [f"DROP CONSTRAINT {identifier(change.key.name)}"]
+        case AddCheck():
+            return [f"ADD {_check(change.check)}"]
+        case DropCheck():
+            return [f"DROP CONSTRAINT {identifier(change.check.name)}"]
+        case _:
+            raise AssertionError(change)
+
+
+def _retyped(change: SetType) -> list[str]:
+    name, new = identifier(change.new.name), change.new
+    collation = f" COLLATE {identifier(new.collation)}" if new.collation else ""
+    typed = f"ALTER COLUMN {name} TYPE {new.type}{collation} USING {name}::{new.type}"
+    if change.old.default is None and new.default is None:
+        return [typed]
+    return [_default(new.name, None), typed, *([_default(new.name, new.default)] if new.default else [])]
+
+
+def _default(column: str, value: str | None) -> str:
+    return f"ALTER COLUMN {identifier(column)} {'DROP DEFAULT' if value is None else f'SET DEFAULT {value}'}"
+
+
+def _count_on(change: SetIdentity) -> str:
+    table, column = identifier(change.table), identifier(change.column)
+    name = table.replace("'", "''")
+    place = f"pg_get_serial_sequence('{name}', '{change.column.replace(chr(39), chr(39) * 2)}')"
+    return f"SELECT setval({place}, coalesce(max({column}), 0) + 1, false) FROM {table}"

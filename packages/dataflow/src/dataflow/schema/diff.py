@@ -1,103 +1,239 @@
-"""What is there against what is wanted: what to make, and what differs. Pure."""
+"""What is there against what is wanted: the changes between the two, in an order that works. Pure.
+
+Rule 1: nothing is dropped that is not replaced. More than is wanted stays: tables, columns, indexes, keys.
+Rule 2: a name is another name for something only where a model says so (``__renamed__``).
+Rule 3: what cannot be changed by a statement is a sentence, `Difference.impossible`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
 
-from dataflow.schema.changes import Change, CreateIndex, CreateTable
-from dataflow.schema.state import Column, Dialect, SchemaState, Table
+import msgspec
+from msgspec.structs import replace
 
-_LENGTH: Final = re.compile(r"character varying(?:\((\d+)\))?$")
+from dataflow.model import naming
+from dataflow.schema import rules
+from dataflow.schema.after import after_all
+from dataflow.schema.changes import (
+    AddCheck,
+    AddColumn,
+    AddForeignKey,
+    Change,
+    CreateIndex,
+    CreateTable,
+    DropCheck,
+    DropForeignKey,
+    DropIndex,
+    RenameColumn,
+    RenameTable,
+    RepairIndex,
+    SetDefault,
+    SetIdentity,
+    SetNullable,
+    SetPrimaryKey,
+    SetType,
+)
+from dataflow.schema.fits import fits
+from dataflow.schema.state import Column, Dialect, Index, SchemaState, Table
+from dataflow.schema.wanted import Wanted
 
 
-def missing(have: SchemaState, want: SchemaState) -> tuple[Change, ...]:
-    """Return what must be made, tables first, in the order of *want*."""
-    tables = [CreateTable(name) for name in want.tables if name not in have.tables]
-    return (*tables, *_missing_indexes(have, want))
+class Difference(msgspec.Struct, frozen=True):
+    """The changes that lead from one state to another, and what no change leads to."""
+
+    changes: tuple[Change, ...] = ()
+    impossible: tuple[str, ...] = ()
 
 
-def _missing_indexes(have: SchemaState, want: SchemaState) -> Iterator[CreateIndex]:
+def diff(have: SchemaState, wanted: Wanted, dialect: Dialect) -> Difference:
+    """Return what makes *have* hold everything that is *wanted*."""
+    renames = [*_renames(have, wanted)]
+    have = after_all(have, renames)
+    made, impossible = [*_new_tables(have, wanted.state, dialect)], [*_impossible(have, wanted.state)]
+    unusable = {sentence.partition(":")[0] for sentence in impossible}
+    pairs = [
+        (have.tables[name], table)
+        for name, table in wanted.state.tables.items()
+        if name in have.tables and name not in unusable
+    ]
+    former = {table: {new: old for old, new in names.items()} for table, names in wanted.renames.items()}
+    parts: list[Change] = []
+    for there, table in pairs:
+        parts += _columns(there, table, wanted.fills, dialect)
+        parts += _checks(there, table, former.get(table.name, {}))
+    parts += _keys(pairs)
+    parts += _indexes(pairs)
+    new = [index for change in made if isinstance(change, CreateTable) for index in _all_indexes(wanted, change)]
+    ordered = sorted(parts, key=lambda change: _ORDER.index(type(change)))
+    return Difference((*renames, *made, *new, *ordered), tuple(impossible))
+
+
+_ORDER = (
+    DropForeignKey,
+    DropCheck,
+    SetType,
+    AddColumn,
+    SetDefault,
+    SetIdentity,
+    SetNullable,
+    SetPrimaryKey,
+    AddCheck,
+    DropIndex,
+    CreateIndex,
+    RepairIndex,
+    AddForeignKey,
+)
+
+
+# -- tables --------------------------------------------------------------------------------------------------
+
+
+def _renames(have: SchemaState, wanted: Wanted) -> Iterator[Change]:
+    for name, names in wanted.renames.items():
+        table = wanted.state.tables[name]
+        former = next((old for old, new in names.items() if new == name and old in have.tables), None)
+        if former is not None and name not in have.tables:
+            yield RenameTable(former, name)
+        there = have.tables.get(name) or have.tables.get(former or "")
+        for old, new in names.items():
+            if there is not None and new in table.by_name and old in there.by_name and new not in there.by_name:
+                yield RenameColumn(name, old, new)
+
+
+def _new_tables(have: SchemaState, want: SchemaState, dialect: Dialect) -> Iterator[Change]:
+    """Yield tables before those that point to them; a circle is closed by keys that are added at its end."""
+    waiting = {name: table for name, table in want.tables.items() if name not in have.tables}
+    there, late = {*have.tables}, []
+    while waiting:
+        ready = [name for name, table in waiting.items() if _targets(table) <= there | {name}]
+        if dialect == "sqlite":  # points to tables that are not there yet without complaint
+            ready = [*waiting]
+        if not ready:
+            name = next(iter(waiting))
+            keys = [key for key in waiting[name].foreign_keys if key.table not in there | {name}]
+            late += [AddForeignKey(name, key) for key in keys]
+            rest = tuple(key for key in waiting[name].foreign_keys if key not in keys)
+            waiting[name], ready = replace(waiting[name], foreign_keys=rest), [name]
+        for name in ready:
+            yield CreateTable(replace(waiting.pop(name), indexes=()))
+            there.add(name)
+    yield from late
+
+
+def _targets(table: Table) -> set[str]:
+    return {key.table for key in table.foreign_keys}
+
+
+def _all_indexes(wanted: Wanted, change: CreateTable) -> Iterator[CreateIndex]:
+    return (CreateIndex(change.table.name, index) for index in wanted.state.tables[change.table.name].indexes)
+
+
+def _impossible(have: SchemaState, want: SchemaState) -> Iterator[str]:
     for name, table in want.tables.items():
-        there = {index.covers for index in have.tables[name].indexes} if name in have.tables else set()
-        for index in table.indexes:
-            if (index.columns, index.unique) not in there and (index.columns, True) not in there:
-                yield CreateIndex(name, index.name)
-
-
-def differences(have: SchemaState, want: SchemaState, dialect: Dialect) -> list[str]:
-    """Return, in sentences, how tables that exist differ from what is wanted in ways that could give wrong answers.
-
-    More than is wanted is fine: other tables, other columns (if an INSERT may leave them out), other indexes.
-    """
-    found = []
-    for name, table in want.tables.items():
-        if name in have.tables:
-            found += [f"{name}: {sentence}" for sentence in _table(have.tables[name], table, dialect)]
-    return found
-
-
-def _table(have: Table, want: Table, dialect: Dialect) -> Iterator[str]:
-    there, wanted = have.by_name, want.by_name
-    for column in want.columns:
-        if column.name not in there:
-            yield f"column {column.name} is missing"
-        else:
-            yield from _column(there[column.name], column, dialect)
-    for column in have.columns:
-        if column.name not in wanted and not column.nullable and not column.filled:
-            yield f"column {column.name} is not in the model, may not be null and has no default"
-    if have.primary_key != want.primary_key:
-        yield f"the primary key is {_listed(have.primary_key)}, not {_listed(want.primary_key)}"
-    keys = {key.meaning for key in have.foreign_keys}
-    for key in want.foreign_keys:
-        if key.meaning not in keys:
+        there = have.tables.get(name)
+        if there is None:
+            continue
+        if not there.writable:
+            yield f"{name}: is a {there.kind}, and the model needs a table; set existing_schema_mode, or __tablename__"
+            continue
+        id, was = table.by_name.get("id"), there.by_name.get("id")
+        if id is not None and was is not None and _family(id.type) != _family(was.type):
             yield (
-                f"there is no foreign key from {_listed(key.columns)} to {key.table} ({_listed(key.targets)})"
-                f" that on delete does {key.on_delete}"
+                f"{name}: id is {was.type or 'of no type'}, not {id.type}; an id that other records may point to keeps"
+                " its type: move the records to a new table, or go back to the former type"
             )
 
 
-def _column(have: Column, want: Column, dialect: Dialect) -> Iterator[str]:
-    if not _fits(have.type, want.type, dialect):
-        yield f"column {have.name} is {have.type or 'of no type'}, not {want.type}"
-    if want.nullable and not have.nullable:
-        yield f"column {have.name} may not be null, and the model says it may"
-    if have.nullable and not want.nullable:
-        yield f"column {have.name} may be null, and the model says it may not"
-    if want.filled and not have.filled:
-        yield f"column {have.name} has no default, and the model expects the database to fill it"
+def _family(kind: str) -> str:
+    return "number" if "int" in kind or kind.startswith("numeric") else "uuid" if kind == "uuid" else "text"
 
 
-def _fits(have: str, want: str, dialect: Dialect) -> bool:
-    """Whether a column of type *have* keeps every value of *want* as it is."""
-    if have == want:
-        return True
-    if dialect == "sqlite":
-        return affinity(have) == affinity(want)
-    there, wanted = _LENGTH.match(have), _LENGTH.match(want)
-    if want == "text":
-        return there is not None and there.group(1) is None
-    if wanted is None:
-        return False
-    if have == "text" or there is None:
-        return have == "text"
-    lengths = there.group(1), wanted.group(1)
-    return lengths[0] is None or (lengths[1] is not None and int(lengths[0]) >= int(lengths[1]))
+# -- columns -------------------------------------------------------------------------------------------------
 
 
-def affinity(declared: str) -> str:
-    """Return SQLite's affinity of a declared type: https://www.sqlite.org/datatype3.html#determination_of_column_affinity."""
-    kind = declared.upper()
-    if "INT" in kind:
-        return "integer"
-    if any(word in kind for word in ("CHAR", "CLOB", "TEXT")):
-        return "text"
-    if not kind or "BLOB" in kind:
-        return "blob"
-    return "real" if any(word in kind for word in ("REAL", "FLOA", "DOUB")) else "numeric"
+def _columns(have: Table, want: Table, fills: Mapping[tuple[str, str], str], dialect: Dialect) -> Iterator[Change]:
+    for column in want.columns:
+        there = have.by_name.get(column.name)
+        if there is None:
+            needed = not column.nullable and not column.filled
+            yield AddColumn(want.name, column, fills.get((want.name, column.name)) if needed else None)
+        else:
+            yield from _column(want.name, there, column, dialect)
+    for column in have.columns:
+        if column.name not in want.by_name and not column.nullable and not column.filled:
+            yield SetNullable(want.name, column.name, nullable=True, unknown=True)
+    if have.primary_key != want.primary_key:
+        name = want.primary_key_name
+        yield SetPrimaryKey(want.name, have.primary_key, have.primary_key_name, want.primary_key, name)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "none"
+def _column(table: str, have: Column, want: Column, dialect: Dialect) -> Iterator[Change]:
+    if not fits(have.type, want.type, dialect):
+        kept = replace(have, type=want.type, collation=want.collation, default=want.default or have.default)
+        yield SetType(table, have, kept)
+    elif want.default is not None and not rules.same_default(have.default, want.default):
+        yield SetDefault(table, want.name, have.default, want.default)
+    if want.identity and not have.filled:
+        yield SetIdentity(table, want.name, identity=True)
+    if want.nullable != have.nullable:
+        yield SetNullable(table, want.name, nullable=want.nullable)
+
+
+def _checks(have: Table, want: Table, former: Mapping[str, str]) -> Iterator[Change]:
+    """Compare our checks by their names; a column that was renamed has those of its former name."""
+    there = {check.name: check for check in have.checks}
+    wanted = {check.name: check for check in want.checks}
+    for column in want.columns:
+        mine = [check for name, check in wanted.items() if naming.is_check_of(name, want.name, column.name)]
+        names = [column.name, former[column.name]] if column.name in former else [column.name]
+        stale = [
+            check
+            for name, check in there.items()
+            if name not in wanted and any(naming.is_check_of(name, want.name, each) for each in names)
+        ]
+        for check in stale:
+            yield DropCheck(want.name, check)
+        for check in mine:
+            if check.name not in there:
+                new_column = column.name not in have.by_name
+                widens = new_column or (bool(stale) and any(rules.wider(check, old) for old in stale))
+                yield AddCheck(want.name, check, widens)
+
+
+# -- keys and indexes ----------------------------------------------------------------------------------------
+
+
+def _keys(pairs: Iterable[tuple[Table, Table]]) -> Iterator[Change]:
+    for have, want in pairs:
+        there = {key.meaning for key in have.foreign_keys}
+        for key in want.foreign_keys:
+            if key.meaning not in there:
+                replaced = [old for old in have.foreign_keys if _same_aim(old.meaning, key.meaning)]
+                yield from (DropForeignKey(want.name, old) for old in replaced)
+                yield AddForeignKey(want.name, key)
+
+
+def _same_aim(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether two keys differ in what they do on delete alone."""
+    return one[:-1] == other[:-1]
+
+
+def _indexes(pairs: Iterable[tuple[Table, Table]]) -> Iterator[Change]:
+    for have, want in pairs:
+        good = {index.covers for index in have.indexes}
+        named = {index.name: index for index in have.indexes}
+        for index in want.indexes:
+            if (index.columns, index.unique) in good or (index.columns, True) in good:
+                continue
+            old = named.get(index.name)
+            if old is not None and not old.valid and _alike(old, index):
+                yield RepairIndex(want.name, index)
+                continue
+            if old is not None:
+                yield DropIndex(want.name, old)
+            yield CreateIndex(want.name, index)
+
+
+def _alike(one: Index, other: Index) -> bool:
+    return (one.columns, one.unique) == (other.columns, other.unique)

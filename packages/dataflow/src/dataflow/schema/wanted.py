@@ -5,91 +5,153 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from dataflow.model.registry import Models
 from dataflow.model.spec import FieldSpec, ModelSpec
-from dataflow.schema.state import Column, ForeignKey, Index, SchemaState, Table
+from dataflow.schema import rules
+from dataflow.schema.state import Check, Column, Dialect, ForeignKey, Index, SchemaState, Table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.engine.interfaces import Dialect as Compiler
 
-EDITION: Final = 1  # of `dataflow.model.types`: a new one makes every database look again
+EDITION: Final = 2  # of `dataflow.model.types` and of this module: a new one makes every database look again
+NOW: Final = "CURRENT_TIMESTAMP"  # `dataflow.schema.ddl` spells it as our time stamps are spelled
 _COLLATION: Final = re.compile(r'\s+collate\s+("[^"]*"|\S+)', re.IGNORECASE)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What models ask of a database."""
+
+    state: SchemaState
+    renames: Mapping[str, Mapping[str, str]]  # table -> what was -> what is, columns and the table itself
+    fills: Mapping[tuple[str, str], str]  # table, column -> what records that are there are given, as a literal
 
 
 def digest(specs: Iterable[ModelSpec]) -> str:
     """Return a digest of all that decides the tables of these models, in any order of the models."""
-    plain = sorted(
-        [[spec.table, [_field(f) for f in spec.fields], [*map(list, map(_index, spec.indexes))]] for spec in specs]
-    )
-    return hashlib.sha256(msgspec.json.encode([EDITION, plain])).hexdigest()
+    spelled = sorted(map(plain, specs), key=lambda each: str(each["table"]))
+    return hashlib.sha256(msgspec.json.encode([EDITION, spelled])).hexdigest()
 
 
-def _field(field: FieldSpec) -> list[Any]:
-    kind = field.python_type
+def plain(spec: ModelSpec) -> dict[str, Any]:
+    """Return what decides the table of a model, as JSON has it; versions of a model are told apart by it."""
+    return {
+        "table": spec.table,
+        "fields": [_field(field) for field in spec.fields],
+        "indexes": [[index.name, index.fields, index.unique] for index in spec.indexes],
+        "options": msgspec.to_builtins(spec.options, str_keys=True),
+        "renamed": dict(spec.renamed),
+    }
+
+
+def _field(field: FieldSpec) -> dict[str, Any]:
+    kind, key = field.python_type, field.foreign_key
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         kind = type(next(iter(kind)).value)
-    key = field.foreign_key
-    return [
-        field.name,
-        getattr(kind, "__qualname__", str(kind)),
-        field.nullable,
-        field.primary_key,
-        field.autoincrement,
-        field.max_length,
-        field.naive,
-        [str(key.target), key.on_delete] if key else None,
-    ]
+    said: dict[str, Any] = {
+        "name": field.name,
+        "type": getattr(kind, "__qualname__", str(kind)),
+        "nullable": field.nullable,
+        "primary_key": field.primary_key,
+        "autoincrement": field.autoincrement,
+        "max_length": field.max_length,
+        "naive": field.naive,
+        "default": rules.default(field),
+        "rule": check.expression if (check := rules.check("", field, "postgresql")) else None,
+        "foreign_key": [str(key.target), key.on_delete] if key else None,
+    }
+    return {name: value for name, value in said.items() if value not in (None, False)}
 
 
-def _index(index: Any) -> tuple[Any, ...]:
-    return index.name, index.fields, index.unique
+def want(models: Models, compiler: Compiler) -> Wanted:
+    """Return what *models* ask for, in the words of the catalogue of *compiler*'s database.
+
+    Raises: ModelError where a foreign key points nowhere.
+    """
+    tables, fills, renames = {}, {}, {}
+    _ = models.metadata  # all tables, those that keys point to among them
+    for model in models:
+        spec = model.spec
+        tables[spec.table] = _table(model.table, spec, compiler)
+        for field in spec.fields:
+            if (fill := _fill(field)) is not None:
+                fills[spec.table, field.name] = fill
+        if spec.renamed:
+            renames[spec.table] = spec.renamed
+    return Wanted(SchemaState(dict(sorted(tables.items()))), renames, fills)
 
 
-def state(tables: Iterable[sa.Table], dialect: Dialect) -> SchemaState:
-    """Return what *tables* are in the words of *dialect*'s catalogue."""
-    return SchemaState({str(table.name): _table(table, dialect) for table in tables})
+def _fill(field: FieldSpec) -> str | None:
+    """What the records that are there before the field is get, where no DEFAULT does it."""
+    if field.managed:
+        return NOW
+    if not rules.callable_default(field) or field.generated:
+        return None
+    first, second = field.default(), field.default()
+    if isinstance(first, datetime) and not field.naive:
+        return NOW
+    return rules.literal(first) if first == second else None  # a function that makes each one new: nobody knows
 
 
-def _table(table: sa.Table, dialect: Dialect) -> Table:
+def _table(table: sa.Table, spec: ModelSpec, compiler: Compiler) -> Table:
+    dialect: Dialect = "sqlite" if compiler.name == "sqlite" else "postgresql"
+    columns = [_column(column, spec.by_name.get(str(column.name)), compiler) for column in table.columns]
+    said = [rules.check(spec.table, field, dialect) for field in spec.fields if _as_declared(table, field, compiler)]
+    checks: list[Check] = [check for check in said if check is not None]
     return Table(
         str(table.name),
-        tuple(_column(column, dialect) for column in table.columns),
+        tuple(columns),
         tuple(str(column.name) for column in table.primary_key.columns),
-        tuple(sorted((_made_index(index) for index in table.indexes), key=lambda index: index.columns)),
+        tuple(sorted((_index(index) for index in table.indexes), key=lambda each: (each.columns, each.unique))),
         tuple(sorted((_foreign_key(key) for key in table.foreign_key_constraints), key=lambda key: key.meaning)),
+        tuple(sorted(checks, key=lambda check: check.name)),
+        primary_key_name=str(table.primary_key.name or ""),
+        autoincrement=dialect == "sqlite" and bool(table.dialect_options["sqlite"]["autoincrement"]),
     )
 
 
-def _column(column: sa.Column[Any], dialect: Dialect) -> Column:
-    kind = dialect.type_compiler_instance.process(column.type)
-    spelled = _COLLATION.sub("", kind).lower()
-    if dialect.name == "postgresql":
-        spelled = spelled.replace("varchar", "character varying")
-    collation = _COLLATION.search(kind)
+def _column(column: sa.Column[Any], field: FieldSpec | None, compiler: Compiler) -> Column:
+    spelled, collation = _spelled(column.type, compiler)
+    declared = field is not None and _as_declared(column.table, field, compiler)
     return Column(
         str(column.name),
         spelled,
         bool(column.nullable),
+        default=rules.default(field) if declared and field is not None else None,
         identity=column.identity is not None,
-        collation=collation.group(1).strip('"') if collation else None,
+        collation=collation,
     )
 
 
-def _made_index(index: sa.Index) -> Index:
+def _as_declared(table: Any, field: FieldSpec, compiler: Compiler) -> bool:
+    """Whether the column holds the field's values as they are: no policy has made something else of it."""
+    from dataflow.model.types import column_type  # imports SQLAlchemy, as whoever comes here has done
+
+    if field.name not in table.columns:
+        return False
+    return _spelled(table.columns[field.name].type, compiler) == _spelled(column_type(field), compiler)
+
+
+def _spelled(kind: Any, compiler: Compiler) -> tuple[str, str | None]:
+    """Return the type as the catalogue spells it, and its collation."""
+    text = compiler.type_compiler_instance.process(kind)
+    spelled, collation = _COLLATION.sub("", text).lower(), _COLLATION.search(text)
+    if compiler.name == "postgresql":
+        spelled = spelled.replace("varchar", "character varying")
+    return spelled, collation.group(1).strip('"') if collation else None
+
+
+def _index(index: sa.Index) -> Index:
     return Index(tuple(str(column.name) for column in index.columns), bool(index.unique), str(index.name))
 
 
 def _foreign_key(key: sa.ForeignKeyConstraint) -> ForeignKey:
     targets = tuple(str(element.column.name) for element in key.elements)
-    return ForeignKey(
-        tuple(map(str, key.column_keys)),
-        str(key.referred_table.name),
-        targets,
-        key.ondelete or "NO ACTION",
-        name=str(key.name or ""),
-    )
+    own, pointed = tuple(map(str, key.column_keys)), str(key.referred_table.name)
+    return ForeignKey(own, pointed, targets, key.ondelete or "NO ACTION", name=str(key.name or ""))

@@ -1,0 +1,139 @@
+"""``db.schema``: the schema of one application's database, as its author and the command line speak to it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dataflow.model.registry import Models
+from dataflow.schema import registry, wanted
+from dataflow.schema.connection import Connect
+from dataflow.schema.migrate import Applied, SyncDDLExecutor
+from kailash.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dataflow.schema.history import Migration
+    from dataflow.schema.plan import Block, Plan
+    from dataflow.schema.undo import RolledBack
+
+log = logging.getLogger("dataflow.schema")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the constructor's options say of the schema."""
+
+    lock_timeout: float  # seconds
+    application: str = ""
+    why_not: str = ""  # the option that forbids any change
+
+
+class Schema:
+    """Looks at the schema of a database, changes it, goes back. Blocking; threads may share it."""
+
+    def __init__(self, connect: Connect, models: Models, settings: Settings) -> None:
+        self._connect = connect
+        self._models = models
+        self._settings = settings
+
+    @property
+    def application(self) -> str:
+        """What the history calls this program: *application*, ``$DATAFLOW_APPLICATION``, or where its models are."""
+        return self._settings.application or os.environ.get("DATAFLOW_APPLICATION") or _named(self._models)
+
+    def plan(self) -> Plan:
+        """Return what `migrate` would do, with the risk of each step; change nothing."""
+        return self._executor().plan(self._models)
+
+    def migrate(self, accept: str = "", progress: Callable[[Block], None] | None = None) -> Applied:
+        """Make the schema what the models say, in one transaction, or change nothing.
+
+        accept: the name of the plan, where it has steps that are not automatic.
+
+        Raises: MigrationRefusedError, with the plan; MigrationFailedError; MigrationLockedError;
+        DatabaseUnavailableError; ModelError; ConfigurationError where an option forbids it.
+        """
+        self._allowed()
+        return self._executor().migrate(self._models, accept=accept, progress=progress)
+
+    def rollback(self, to: int | None = None, *, dry_run: bool = False, accept: str = "") -> RolledBack:
+        """Undo the latest migration, or all after the one with the id *to* (0: all of them).
+
+        dry_run: only tell. accept: the name of the plan, where it loses data.
+
+        Raises: RollbackError; MigrationRefusedError, saying what it would lose; MigrationLockedError.
+        """
+        self._allowed()
+        done: RolledBack = self._executor().rollback(to, dry_run=dry_run, accept=accept)
+        return done
+
+    def history(self) -> list[Migration]:
+        """Return what was done to this database, oldest first."""
+        return self._executor().history()
+
+    def applications(self) -> list[registry.Entry]:
+        """Return which applications use this database, with which models, oldest first."""
+        return self._executor().applications()
+
+    def versions(self, model: str | None = None) -> list[registry.Version]:
+        """Return every version of every model, or of *model*, that this database has seen."""
+        return [each for each in registry.versions(self.applications()) if model in (None, each.model)]
+
+    def way_back(self) -> tuple[Plan, Plan]:
+        """Return the plan, and the plan that would undo it."""
+        passing: Any = import_module("dataflow.schema.passing")
+        with self._connect() as connection:
+            both: tuple[Plan, Plan] = passing.both_ways(connection, self._models)
+            return both
+
+    def status(self) -> dict[str, Any]:
+        """Return how the database stands to the models, in a few words."""
+        plan, done = self.plan(), self.history()
+        return {
+            "application": self.application,
+            "models": len(self._models),
+            "digest": wanted.digest(model.spec for model in self._models)[:12],
+            "in_order": not plan.changes and not plan.impossible,
+            "pending": len(plan.changes),
+            "automatic": plan.automatic,
+            "migrations": len(done),
+            "latest": done[-1].applied_at.isoformat() if done and done[-1].applied_at else None,
+        }
+
+    def announce(self) -> None:
+        """Log what `migrate` would do (``auto_migrate="plan"``)."""
+        named: Any = import_module("dataflow.schema.plan")
+        plan = self.plan()
+        for step in plan.steps:
+            log.warning("pending: %s (%s; %s)", named.described(step.change), step.risk.verdict, step.risk.reason)
+        for sentence in plan.impossible:
+            log.warning("pending: %s", sentence)
+
+    def check(self) -> None:
+        """Compare tables that are somebody else's with the models. Raises: SchemaMismatchError."""
+        self._executor().check(self._models)
+
+    def _executor(self) -> SyncDDLExecutor:
+        return SyncDDLExecutor(self._connect, self._settings.lock_timeout, self.application)
+
+    def _allowed(self) -> None:
+        if self._settings.why_not:
+            raise ConfigurationError(
+                f"the schema of this database is not changed from here: {self._settings.why_not}",
+                hint="take that option away",
+            )
+
+
+def _named(models: Models) -> str:
+    """Return the package of the first model, or the program where that is the main one."""
+    module = next((model.spec.module for model in models), "__main__").partition(".")[0]
+    if module != "__main__":
+        return module
+    program = PurePath(sys.argv[0] if sys.argv else "")
+    return (program.parent.name if program.name == "__main__.py" else program.stem) or "python"

@@ -1,0 +1,104 @@
+"""The one transaction of a pass: locked, and undone whole when anything in it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+from dataflow.errors import (
+    ConstraintError,
+    DataFlowError,
+    DuplicateError,
+    ForeignKeyError,
+    MigrationFailedError,
+    MigrationLockedError,
+    RetryableError,
+)
+from dataflow.schema.connection import Connection
+from dataflow.schema.lock import KEY, begin_locked
+from dataflow.schema.plan import Block, described
+
+Progress: TypeAlias = Callable[[Block], None]
+BUILDING: Final = KEY + 1  # the advisory lock of whoever builds indexes beside the traffic
+
+
+@contextmanager
+def transaction(connection: Connection, timeout: float) -> Iterator[None]:
+    """Hold the migration lock in a transaction that is committed at the end of the block, or undone.
+
+    SQLite keeps foreign keys while a table is made anew only when they are off, and that can only be said outside a
+    transaction. Raises: MigrationLockedError.
+    """
+    sqlite = connection.dialect == "sqlite"
+    if sqlite:
+        connection.ask("PRAGMA foreign_keys = OFF")
+        connection.ask("PRAGMA legacy_alter_table = ON")
+    try:
+        begin_locked(connection, timeout)
+        try:
+            yield
+            connection.commit()
+        except BaseException:
+            connection.ask("ROLLBACK")
+            raise
+    finally:
+        if sqlite:
+            connection.ask("PRAGMA legacy_alter_table = OFF")
+            connection.ask("PRAGMA foreign_keys = ON")
+
+
+def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progress) -> None:
+    """Run the blocks that belong in the transaction. Raises: MigrationFailedError, naming the change."""
+    for block in blocks:
+        if not block.concurrent:
+            _run(connection, block)
+            progress(block)
+    if connection.dialect == "sqlite" and any(len(block.statements) > 1 for block in blocks):
+        broken = connection.ask("PRAGMA foreign_key_check")
+        if broken:
+            tables = ", ".join(sorted({str(row[0]) for row in broken}))
+            raise MigrationFailedError(
+                f"records of {tables} would point to nothing; nothing was changed",
+                hint="find them with `dataflow verify`, and change or remove them first",
+            )
+
+
+def _run(connection: Connection, block: Block) -> None:
+    try:
+        for statement in block.statements:
+            connection.ask(statement)
+    except (DuplicateError, ForeignKeyError, ConstraintError) as fault:
+        raise MigrationFailedError(
+            f"{', '.join(map(described, block.changes))}: {_reason(fault)}; nothing was changed",
+            hint="change or remove those records first, or take the rule from the model",
+        ) from fault
+    except RetryableError as fault:
+        raise MigrationLockedError(
+            f"{', '.join(map(described, block.changes))}: somebody else uses the table; nothing was changed",
+            hint="try again when it is less busy, or raise migration_lock_timeout",
+        ) from fault
+
+
+def _reason(fault: DataFlowError) -> str:
+    if isinstance(fault, DuplicateError):
+        return "some records are the same there"
+    if isinstance(fault, ForeignKeyError):
+        return "some records point to nothing"
+    return "some records have no value, or one that is not allowed"
+
+
+def build_beside(connection: Connection, blocks: Sequence[Block], progress: Progress) -> bool:
+    """Build indexes beside the traffic of others, outside any transaction; False: another process is at it.
+
+    What is left of one that was given up is invalid, and found and repaired by the next pass.
+    """
+    if not connection.ask(f"SELECT pg_try_advisory_lock({BUILDING})")[0][0]:
+        return False
+    try:
+        for block in blocks:
+            _run(connection, block)
+            progress(block)
+    finally:
+        connection.ask(f"SELECT pg_advisory_unlock({BUILDING})")
+    return True

@@ -1,0 +1,13 @@
+"""How a schema follows its models, on PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from suites import evolution
+
+
+class TestEvolution(evolution.Evolution):
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
