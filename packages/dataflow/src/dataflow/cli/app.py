@@ -43,6 +43,12 @@ EXITS: Final[Mapping[Kind, int]] = {
 
 COMMANDS: Final[Mapping[str, str]] = {  # in the order of the help: word -> module:attribute
     "status": "dataflow.cli.looking:status",
+    "plan": "dataflow.cli.changing:plan",
+    "migrate": "dataflow.cli.changing:migrate",
+    "history": "dataflow.cli.looking:history",
+    "rollback": "dataflow.cli.changing:rollback",
+    "rehearse": "dataflow.cli.changing:rehearse",
+    "registry": "dataflow.cli.looking:registry",
     "audit": "dataflow.cli.auditing:audit",
 }
 

@@ -1,0 +1,146 @@
+"""Commands that change the schema, and those that show beforehand what they would do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataflow.cli.desk import Desk, command
+
+if TYPE_CHECKING:
+    from dataflow.schema.plan import Block, Plan, Step
+
+COLUMNS = ("step", "verdict", "score", "lock", "rows", "loses", "reason")
+LONG = 3  # blocks, from which on a person sees a bar
+
+_ACCEPT = click.Option(["--accept"], default="", metavar="PLAN", help="Agree to this plan, and to no other.")
+_DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Only tell what would be done.")
+_SQL = click.Option(["--sql"], is_flag=True, help="Show the statements.")
+
+
+@command(_SQL)
+def plan(desk: Desk, *, sql: bool) -> None:
+    """Tell what `migrate` would do, and the risk of it."""
+    found = desk.database().schema.plan()
+    _show(desk, found, sql=sql)
+    if found.obstacles:
+        desk.say("This cannot be done: " + "; ".join(found.obstacles))
+    elif found.consent:
+        desk.say(f"To do it: dataflow migrate --accept {found.name}")
+    elif not found.changes:
+        desk.say("The schema is what the models say.")
+
+
+@command(
+    _ACCEPT, _DRY_RUN, _SQL,
+    click.Option(["--emit"], type=click.Choice(["alembic"]), help="Write a revision of Alembic instead."),
+)  # fmt: skip
+def migrate(desk: Desk, *, accept: str, dry_run: bool, sql: bool, emit: str | None) -> None:
+    """Make the schema what the models say."""
+    schema = desk.database().schema
+    if emit:
+        from dataflow.cli import alembic  # the text of a revision, which nothing else needs
+
+        there, back = schema.way_back()
+        desk.record({"revision": str(alembic.write(there, back, Path.cwd()))})
+        return
+    if dry_run:
+        _show(desk, schema.plan(), sql=sql)
+        return
+    with _Bar(desk, schema.plan()) as told:
+        applied = schema.migrate(accept, told)
+    from dataflow.schema.plan import described  # with what it brings, which help does without
+
+    desk.record({"changes": [*map(described, applied.changes)], "seconds": round(applied.seconds, 3)})
+
+
+@command(
+    click.Option(["--to"], type=click.IntRange(0), help="Undo everything after this one of the history; 0: all."),
+    _ACCEPT,
+    _DRY_RUN,
+    _SQL,
+)
+def rollback(desk: Desk, *, to: int | None, accept: str, dry_run: bool, sql: bool) -> None:
+    """Undo the latest migration, or several."""
+    schema = desk.database().schema
+    found = schema.rollback(to, dry_run=True)
+    if dry_run:
+        _show(desk, found.plan, sql=sql)
+        for loss in found.plan.losses:
+            desk.say(f"This does not come back: {loss}")
+        return
+    if not accept:
+        for loss in found.plan.losses:
+            desk.say(f"This does not come back: {loss}")
+        desk.confirm(f"rolling back {len(found.plan.changes)} changes of {len(found.undone)} migrations")
+    done = schema.rollback(to, accept=accept or found.plan.name)
+    from dataflow.schema.plan import described  # as above
+
+    desk.record({"undone": [*done.undone], "changes": [*map(described, done.plan.changes)]})
+
+
+@command(
+    click.Option(["--sample"], type=click.IntRange(0), default=1000, show_default=True, help="Records of a table.")
+)
+def rehearse(desk: Desk, sample: int) -> int:
+    """Apply the plan to a copy, use every model there, and remove it."""
+    from dataflow.rehearsal import rehearse as run  # as above
+
+    done = run(desk.database(), sample)
+    desk.record(done.told())
+    return 0 if done.ok else 1
+
+
+def _show(desk: Desk, found: Plan, *, sql: bool) -> None:
+    if desk.form == "json":
+        blocks = [{"statements": each.statements, "concurrent": each.concurrent} for each in found.blocks]
+        told: dict[str, Any] = {
+            "plan": found.name,
+            "automatic": found.automatic,
+            "steps": [_step(each) for each in found.steps],
+            "impossible": [*found.obstacles],
+        }
+        desk.record(told | ({"blocks": blocks} if sql else {}))
+        return
+    desk.records([_step(each) for each in found.steps], COLUMNS)
+    if sql:
+        for block in found.blocks:
+            click.echo("\n" + "".join(f"{statement};\n" for statement in block.statements), nl=False)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    from dataflow.schema.plan import described  # as above
+
+    risk = step.risk
+    return {
+        "step": described(step.change),
+        "verdict": risk.verdict,
+        "score": risk.score,
+        "lock": risk.lock,
+        "rows": risk.rows,
+        "loses": risk.loses,
+        "reason": risk.reason,
+    }
+
+
+class _Bar:
+    """A bar for a person, where there is much to do."""
+
+    def __init__(self, desk: Desk, found: Plan) -> None:
+        self._bar: Any = None
+        if sys.stderr.isatty() and not desk.settings.get("quiet") and len(found.blocks) >= LONG:
+            self._bar = click.progressbar(length=len(found.blocks), label="migrating", file=sys.stderr)
+
+    def __enter__(self) -> Any:
+        return self._tell if self._bar is None else self._bar.__enter__() and self._tell
+
+    def __exit__(self, *trouble: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*trouble)
+
+    def _tell(self, block: Block) -> None:
+        if self._bar is not None:
+            self._bar.update(1)
