@@ -11,6 +11,7 @@ import pytest
 import reference
 from dataflow import DataFlow
 from dataflow import options as dataflow_options
+from dataflow.cli.app import COMMANDS
 from dataflow.express import Express
 from dataflow.operations import values as ops
 from kailash.conditions import OPERATORS
@@ -90,6 +91,11 @@ def test_every_word_of_a_query_string_is_documented(word: str) -> None:
 @pytest.mark.parametrize("verb", VERBS.values(), ids=lambda verb: verb.word)
 def test_every_verb_of_the_command_line_is_documented(verb: object) -> None:
     assert f"`nexus products {verb.word} " in _page("cli.md")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_every_command_of_dataflow_is_documented(word: str) -> None:
+    assert re.search(rf"`dataflow {word}\b", _page("cli.md"))
 
 
 def test_the_table_of_errors_is_what_the_code_says() -> None:

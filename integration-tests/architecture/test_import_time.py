@@ -12,7 +12,7 @@ import sys
 import pytest
 
 LATER = {"sqlalchemy", "asyncpg", "psycopg2", "alembic", "fastapi", "starlette", "uvicorn", "pydantic", "mcp", "click",
-         "redis", "rich", "opentelemetry", "prometheus_client", "httpx", "jwt"}  # fmt: skip
+         "redis", "rich", "libcst", "opentelemetry", "prometheus_client", "httpx", "jwt"}  # fmt: skip
 LOADED = "import sys, json; print(json.dumps(sorted(sys.modules)))"
 
 

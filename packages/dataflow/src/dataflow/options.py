@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -65,11 +65,11 @@ NOT_YET: Final = frozenset(
 
 
 class Renamed(msgspec.Struct, frozen=True):
-    """An older keyword: its name now, how its value is read, and the new spelling as a reader writes it."""
+    """An older keyword: its name now, the new spelling as a reader writes it, and whether its value is the opposite."""
 
     now: str
     spelling: str
-    read: Callable[[Any], Any] = lambda value: value
+    inverted: bool = False
 
 
 RENAMED: Final[Mapping[str, Renamed]] = {
@@ -77,9 +77,7 @@ RENAMED: Final[Mapping[str, Renamed]] = {
     "enable_metrics": Renamed("monitoring", "monitoring"),
     "enable_audit_log": Renamed("audit_logging", "audit_logging"),
     "enable_caching": Renamed("cache_enabled", "cache_enabled"),
-    "skip_migration": Renamed(
-        "migration_enabled", "migration_enabled=False (or auto_migrate=False)", lambda value: not value
-    ),
+    "skip_migration": Renamed("migration_enabled", "migration_enabled=False (or auto_migrate=False)", inverted=True),
 }
 
 NEEDLESS: Final[Mapping[str, str]] = {
@@ -100,7 +98,7 @@ def read(database_url: str | None, keywords: Mapping[str, Any]) -> Options:
         if name in RENAMED:
             renamed = RENAMED[name]
             _warn(f"{name} is now {renamed.spelling}")
-            _take(given, renamed.now, renamed.read(value), name)
+            _take(given, renamed.now, not value if renamed.inverted else value, name)
         elif name in NEEDLESS:
             _warn(f"{name} is no longer needed and changes nothing: {NEEDLESS[name]}")
         elif name in Options.__struct_fields__:
@@ -112,8 +110,8 @@ def read(database_url: str | None, keywords: Mapping[str, Any]) -> Options:
 
 
 def _take(given: dict[str, Any], name: str, value: Any, spelled: str) -> None:
-    if name in given and name != "database_url":
-        raise TypeError(f"DataFlow() got {spelled!r}, which is {name!r}, twice")
+    if name in given and name != "database_url" and given[name] != value:
+        raise TypeError(f"DataFlow() got {spelled!r}, which is {name!r}, twice, with two values")
     if name in NOT_YET and value not in (None, False):
         raise NotAvailableError(f"{name} is not available in this version of dataflow", hint=f"leave {name} out")
     given[name] = value

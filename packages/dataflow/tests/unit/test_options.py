@@ -27,6 +27,15 @@ def test_an_older_name_works_and_says_the_new_one(older: dict[str, object], now:
     assert warned[0].filename == __file__
 
 
+def test_an_older_name_may_stand_beside_its_new_one_if_both_say_the_same() -> None:
+    with pytest.warns(DeprecationWarning, match="pool_size"):
+        db = DataFlow(MEMORY, connection_pool_size=7, pool_size=7)
+
+    assert db.options.pool_size == 7
+    with pytest.warns(DeprecationWarning, match="pool_size"), pytest.raises(TypeError, match="with two values"):
+        DataFlow(MEMORY, connection_pool_size=7, pool_size=8)
+
+
 @pytest.mark.parametrize("name", ["skip_registry", "enable_model_persistence", "enable_schema_discovery"])
 def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) -> None:
     with pytest.warns(DeprecationWarning, match=name):
