@@ -95,7 +95,7 @@ def test_every_verb_of_the_command_line_is_documented(verb: object) -> None:
 
 @pytest.mark.parametrize("word", COMMANDS)
 def test_every_command_of_dataflow_is_documented(word: str) -> None:
-    assert re.search(rf"`dataflow {word}\b", _page("cli.md"))
+    assert re.search(rf"`dataflow {word}\b", _page("dataflow-cli.md"))
 
 
 def test_the_table_of_errors_is_what_the_code_says() -> None:

@@ -31,10 +31,13 @@ def leave(namespace: dict[str, Any]) -> None:
         os.environ["DATABASE_URL"] = url
 
 
+OLDER = ("README", "start", "fast-and-full")  # pages with programs that warn: docs/test_migrate.py runs them
+
 PAGES = Sybil(
     path=str(Path(__file__).parents[1]),
     parsers=[PythonCodeBlockParser(), SkipParser()],
     patterns=["*.md"],
+    excludes=[f"*/how-to/migrate/{name}.md" for name in OLDER],
     setup=enter,
     teardown=leave,
 )

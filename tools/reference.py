@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dataflow import DataFlow
+from dataflow import DataFlow, options
+from dataflow.upgrade.finding import MOVED
 from kailash.errors import KailashError
 from kailash.nodes.nodetype import NodeType
 from kailash.nodes.parameters import Parameters
@@ -24,6 +25,8 @@ from nexus import wire
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ROOT / "docs" / "reference" / "errors.md"
+OPTIONS = ROOT / "docs" / "reference" / "options.md"
+MIGRATE = ROOT / "docs" / "how-to" / "migrate" / "README.md"
 NODES = ROOT / "docs" / "reference" / "nodes.md"
 TRANSACTIONS = (
     "TransactionStartNode",
@@ -73,6 +76,29 @@ def errors_table() -> str:
         name = f"`{error.__module__}.{error.__qualname__}`"
         lines.append(f"| `{error.code}` | {error.kind.value} | {status} | {said.exit} | {name} | {when} |")
     return "\n".join(lines)
+
+
+def parameters_table() -> str:
+    """Return the table of parameters of `DataFlow` that are older, as Markdown."""
+    lines = ["| older | now |", "|---|---|"]
+    for name, renamed in options.RENAMED.items():
+        now, _, besides = renamed.spelling.partition(" (")
+        alternative = f" (or just `{besides.removeprefix('or ').removesuffix(')')}`)" if besides else ""
+        older = f"{name}=True" if renamed.inverted else name
+        lines.append(f"| `{older}` | `{now}`{alternative} |")
+    for name, why in options.NEEDLESS.items():
+        said = re.sub(r"(\w+=\w+)", r"`\1`", why)
+        lines.append(f"| `{name}` | nothing: {said} |")
+    return "\n".join(lines)
+
+
+def addresses_table() -> str:
+    """Return the table of addresses that moved, as Markdown."""
+    rows = [
+        f"| `from {older} import {moved.name}` | `from {moved.home} import {moved.name}` |"
+        for older, moved in MOVED.items()
+    ]
+    return "\n".join(["| older | now |", "|---|---|", *rows])
 
 
 def node_types() -> dict[str, NodeType]:
@@ -139,6 +165,9 @@ def main() -> int:
     """Write the pages."""
     ERRORS.write_text(written(ERRORS.read_text(), "errors", errors_table()))
     NODES.write_text(written(NODES.read_text(), "nodes", nodes_list()))
+    OPTIONS.write_text(written(OPTIONS.read_text(), "parameters", parameters_table()))
+    guide = written(MIGRATE.read_text(), "parameters", parameters_table())
+    MIGRATE.write_text(written(guide, "addresses", addresses_table()))
     return 0
 
 
