@@ -150,8 +150,9 @@ def by_cli(db: DataFlow, app: Nexus, case: Case) -> str | None:
         return None
     with CliRunner().isolation() as (_, err, _):
         code = program.run([*case.cli, "--output", "json"], app)
-    assert code == case.exit, err.getvalue()
-    return str(json.loads(err.getvalue())["code"])
+        said = err.getvalue()
+    assert code == case.exit, said
+    return str(json.loads(said)["code"])
 
 
 def by_mcp(db: DataFlow, app: Nexus, case: Case) -> str:

@@ -93,9 +93,10 @@ async def http(shop: Shop, name: str, given: Row) -> Row:
 async def terminal(shop: Shop, name: str, given: Row) -> Row:
     with CliRunner().isolation() as (out, err, _):
         code = await asyncio.to_thread(program.run, ["run", name, "--data", json.dumps(given)], shop.nexus)
+        answer, said = out.getvalue(), err.getvalue()
     if code:
-        raise KailashError(err.getvalue().decode())
-    outputs: Row = json.loads(out.getvalue())["outputs"]
+        raise KailashError(said.decode())
+    outputs: Row = json.loads(answer)["outputs"]
     return outputs
 
 

@@ -102,9 +102,10 @@ def test_totals_on_the_command_line(db: DataFlow) -> None:
     words = "products aggregate --group-by category --sum price --avg stock"
     with CliRunner().isolation() as (out, err, _):
         code = program.run(words.split(), app)
+        answer, said = out.getvalue(), err.getvalue()
 
-    assert (code, err.getvalue()) == (0, b"")
-    assert json.loads(out.getvalue())["items"] == [
+    assert (code, said) == (0, b"")
+    assert json.loads(answer)["items"] == [
         {"category": "chairs", "sum_price": 99.5, "avg_stock": 2.0},
         {"category": "lamps", "sum_price": 50.0, "avg_stock": 10.0},
     ]

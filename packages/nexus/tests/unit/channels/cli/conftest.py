@@ -67,6 +67,6 @@ def run(application: Nexus) -> Run:
         arguments = words.split() if isinstance(words, str) else words
         with CliRunner().isolation(input=input) as (out, err, _):
             code = program.run(arguments, on or application)
-        return Ran(code, out.getvalue().decode(), err.getvalue().decode())
+            return Ran(code, out.getvalue().decode(), err.getvalue().decode())
 
     return once

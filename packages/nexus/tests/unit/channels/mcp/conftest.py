@@ -55,7 +55,7 @@ async def served(channel: McpChannel) -> AsyncIterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        channel.asgi, interface="asgi3", lifespan="off", log_level="warning", timeout_graceful_shutdown=5
+        channel.asgi, interface="asgi3", lifespan="off", ws="none", log_level="warning", timeout_graceful_shutdown=5
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
