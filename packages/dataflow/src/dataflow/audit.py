@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -48,9 +48,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Audit:
     """The audit log of one database."""
 
-    def __init__(self, home: Home, feed: Feed, dialect: Dialect, key: bytes) -> None:
-        """Do nothing yet. key: of the chain; empty for a chain that anybody can make."""
-        self._home, self._feed, self._dialect, self._key = home, feed, dialect, key
+    def __init__(self, home: Home, feed: Feed, dialect: Dialect, keys: Sequence[bytes]) -> None:
+        """Do nothing yet. keys: of the chain, the first for new entries; none for a chain that anybody can make."""
+        self._home, self._feed, self._dialect, self._keys = home, feed, dialect, tuple(keys) or (b"",)
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
@@ -70,17 +70,17 @@ class Audit:
     def verify(self) -> Verified:
         """Chain what is not chained yet and check the whole log. Raises: AuditBrokenError."""
         self._home.prepare()
-        return self._home.sync().run(order.verify(self._dialect, self._key))
+        return self._home.sync().run(order.verify(self._dialect, self._keys))
 
     def seal(self) -> None:
         """Chain what is not chained yet."""
         self._home.prepare()
-        self._home.sync().run(order.seal(self._dialect, self._key))
+        self._home.sync().run(order.seal(self._dialect, self._keys))
 
     def purge(self, before: dt.datetime) -> int:
         """Forget the entries before the first that is not older than *before*; return how many."""
         self._home.prepare()
-        return self._home.sync().run(order.purge_entries(self._dialect, before, self._key))
+        return self._home.sync().run(order.purge_entries(self._dialect, before, self._keys))
 
     def wake(self) -> None:
         """Something was committed: chain it soon."""
@@ -106,7 +106,7 @@ class Audit:
 
     def _sealed(self) -> None:
         try:
-            self._home.sync().run(order.seal(self._dialect, self._key))
+            self._home.sync().run(order.seal(self._dialect, self._keys))
         except KailashError as fault:  # somebody else will: whoever reads the log next
             log.warning("the audit log could not be chained now (%s)", fault.code)
 

@@ -10,7 +10,10 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from msgspec.structs import replace
+
 from dataflow import capabilities, options
+from dataflow import rekey as rekeying
 from dataflow.audit import Audit
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
@@ -21,22 +24,26 @@ from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.express import Express, ExpressSync
 from dataflow.feed import Feed, Hear
+from dataflow.ledger.spelling import MASK
 from dataflow.ledger.telling import Teller
+from dataflow.model import keyring
 from dataflow.model.declare import declare
+from dataflow.model.keyring import Keyring
 from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelSpec
 from dataflow.nodes import ModelNodes
 from dataflow.operations import related
 from dataflow.operations import values as ops
 from dataflow.perform import perform
+from dataflow.rekey import Step
 from dataflow.runs import RunStore
-from dataflow.schema import ledger
+from dataflow.schema import keys, ledger
 from dataflow.schema.front import Schema, Settings
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
 from kailash.capability import Capability
 from kailash.context import ANONYMOUS, Context
-from kailash.errors import KailashError
+from kailash.errors import ConfigurationError, KailashError
 from kailash.nodes.nodetype import NodeType
 from kailash.nodes.registry import NodeRegistry
 
@@ -56,8 +63,13 @@ class DataFlow:
 
     def __init__(self, database_url: str | None = None, **keywords: Any) -> None:
         self.options = options.read(database_url, keywords)
+        self._keyring: Keyring | None = None
+        if self.options.encryption_key is not None:
+            self._keyring = keyring.read(self.options.encryption_key)
+            self.options = replace(self.options, encryption_key=MASK)
         self.url = DatabaseURL.parse(self.options.database_url)
         self.models = Models()
+        self.models.keyring = self._keyring
         self.express = Express(self)
         self.express_sync = ExpressSync(self)
         self._home = Home(self.prepare, self.create_tables_async, lambda: self._sync, lambda: self._async)
@@ -80,7 +92,13 @@ class DataFlow:
 
         Raises: ModelError.
         """
-        self._wish(self.models.register(declare(cls)))
+        spec = declare(cls)
+        if self._keyring is None and any(field.encrypted for field in spec.fields):
+            raise ConfigurationError(
+                f"model {spec.name} has encrypted fields, and there is no key",
+                hint=f"pass encryption_key; {keyring.HINT}",
+            )
+        self._wish(self.models.register(spec))
         return cls
 
     def spec(self, model: str) -> ModelSpec:
@@ -198,7 +216,23 @@ class DataFlow:
     @cached_property
     def audit(self) -> Audit:
         """The audit log: who wrote what to the models that are audited."""
-        return Audit(self._home, self.feed, self.url.dialect, b"")
+        return Audit(
+            self._home,
+            self.feed,
+            self.url.dialect,
+            [each.chain for each in self._keyring.keys] if self._keyring else [],
+        )
+
+    def rekey(self, progress: Callable[[Step], object] = lambda step: None) -> list[Step]:
+        """Seal all encrypted values with the first key of ``encryption_key``, blocking; return what was done.
+
+        progress: called after each batch. What was interrupted is gone on with by another call.
+        """
+        if self._keyring is None:
+            raise ConfigurationError("there is no key", hint="pass encryption_key, the new key first")
+        self.prepare()
+        specs = [model.spec for model in self.models]
+        return rekeying.rekey(self._sync.ddl, specs, self._keyring, self.options.migration_lock_timeout, progress)
 
     def _want_told(self, model: str) -> None:
         known = self.models[model]
@@ -213,7 +247,7 @@ class DataFlow:
         audited = self.options.audit_logging if wanted.audit_log is None else wanted.audit_log
         told = wanted.feed or wanted.workflow_events or model.name in self._fed
         if model.teller is None and (audited or told or self.options.change_detection_method):
-            masked = frozenset([field.name for field in model.spec.fields if field.secret])
+            masked = frozenset([field.name for field in model.spec.fields if field.secret or field.encrypted])
             committed = self._audited if audited else self._committed
             model.teller = Teller(model.spec, audited=audited, masked=masked, committed=committed)
 
@@ -290,6 +324,9 @@ class DataFlow:
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
                 make = self.options.auto_migrate is True
                 (self.schema.migrate if make else self.schema.announce)()
+            sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
+            if sealed and self._keyring is not None:
+                keys.install(self._sync.ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
             if tellers := [model.teller for model in self.models if isinstance(model.teller, Teller)]:
                 ledger.install(self._sync.ddl, self.options.migration_lock_timeout, tellers, make=make)
             self._prepared = revision

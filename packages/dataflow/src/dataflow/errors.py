@@ -15,6 +15,7 @@ DataFlowError
 +-- MigrationLockedError  somebody else holds the migration lock
 +-- FeedPositionError     the feed does not go back that far
 +-- AuditBrokenError      the audit log is not what was written
++-- EncryptionError       a value cannot be decrypted, or a key is missing
 +-- RetryableError        a deadlock or a serialization failure: the same call may succeed
 +-- DatabaseError         the database refused, for a reason that is nobody's input
     +-- DatabaseUnavailableError   it cannot be reached
@@ -149,6 +150,12 @@ class AuditBrokenError(DataFlowError):
 
     kind = Kind.CONFLICT
     code = "audit_broken"
+
+
+class EncryptionError(DataFlowError):
+    """An encrypted value was changed, or its key is not there."""
+
+    code = "encryption"
 
 
 class RetryableError(DataFlowError):

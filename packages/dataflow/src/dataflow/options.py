@@ -42,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     audit_logging: bool = False
     multi_tenant: bool = False
     row_level_security: bool = False
-    encryption_key: str | None = None
+    encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
     change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
     tdd_mode: bool = False
     test_mode: bool = False
@@ -57,7 +57,6 @@ NOT_YET: Final = frozenset(
         "cache_url",
         "multi_tenant",
         "row_level_security",
-        "encryption_key",
         "tdd_mode",
         "test_mode",
     }

@@ -50,6 +50,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # in the order of the help: word -> modu
     "rehearse": "dataflow.cli.changing:rehearse",
     "registry": "dataflow.cli.looking:registry",
     "audit": "dataflow.cli.auditing:audit",
+    "rekey": "dataflow.cli.rekeying:rekey",
     "upgrade": "dataflow.cli.upgrading:upgrade",
 }
 

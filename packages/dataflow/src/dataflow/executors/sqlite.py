@@ -79,6 +79,10 @@ class SqliteSession:
             self._tellers.add(told.triggers)
         self._told[:] = (*told.values, None)
 
+    def hush(self) -> None:
+        """Tell nothing until the next write that is to be told: the schema's work is none of a user's."""
+        self._told[-1:] = [True] if self._told else []
+
     def forget_tellers(self) -> None:
         """Make the triggers again before the next write: a rollback or a change of the schema may have taken them."""
         self._tellers.clear()
@@ -375,6 +379,7 @@ class SqliteDDL(DDLConnection):
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self._session = database.pool.take()
+        self._session.hush()
         self._turn: Turn | None = None
 
     def ask(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

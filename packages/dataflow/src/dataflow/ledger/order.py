@@ -87,7 +87,7 @@ def numbered(dialect: Dialect) -> DataPlan[None]:
 # -- the chain -----------------------------------------------------------------------------------------------
 
 
-def seal(dialect: Dialect, key: bytes) -> DataPlan[Row]:
+def seal(dialect: Dialect, keys: Sequence[bytes]) -> DataPlan[Row]:
     """Chain the audited changes that are not chained yet; return the head of the chain."""
     yield from numbered(dialect)
     yield from atomically()
@@ -98,31 +98,40 @@ def seal(dialect: Dialect, key: bytes) -> DataPlan[Row]:
         rows = yield from _asked("entries", _since=head["sealed"], _most=BATCH)
         if not rows.items:
             return head
-        links = _links(head["link"], rows.items, key)
+        links = _links(head["link"], rows.items, keys[0])
         sequences = [row["sequence"] for row in rows.items]
         yield from _asked(f"seal on {dialect}", _sequences=sequences, _links=links)
         head = {**head, "sealed": sequences[-1], "entries": head["entries"] + len(links), "link": links[-1]}
         yield from _asked("sealed", _sealed=head["sealed"], _entries=head["entries"], _link=head["link"])
 
 
-def verify(dialect: Dialect, key: bytes) -> DataPlan[Verified]:
-    """Read all audited changes and make their chain anew. Raises: AuditBrokenError at the first that differs."""
-    head = yield from seal(dialect, key)
-    link, since, count = head["base"], 0, 0
+def verify(dialect: Dialect, keys: Sequence[bytes]) -> DataPlan[Verified]:
+    """Read all audited changes and make their chain anew. Raises: AuditBrokenError at the first that differs.
+
+    An entry may be chained with any of *keys*; without a key only as long as none before it is chained with one.
+    """
+    head = yield from seal(dialect, keys)
+    link, since, count, allowed = head["base"], 0, 0, [*keys, b""]
     while True:
         rows = yield from _asked("entries", _since=since, _most=BATCH)
         if not rows.items:
             break
-        for row, expected in zip(rows.items, _links(link, rows.items, key), strict=True):
+        for row in rows.items:
             if row["sequence"] > head["sealed"]:
                 break
-            if not hmac.compare_digest(row["link"] or "", expected):
+            key = next((each for each in allowed if _same(row["link"], _links(link, [row], each)[0])), None)
+            if key is None:
                 raise _broken(f"audit entry {row['sequence']}, or one before it, is not what was written")
-            link, count = expected, count + 1
+            link, count = row["link"], count + 1
+            allowed = [*keys] if key else allowed
         since = rows.items[-1]["sequence"]
-    if count != head["entries"] or not hmac.compare_digest(link, head["link"]):
+    if count != head["entries"] or not _same(link, head["link"]):
         raise _broken(f"the audit log has {count} entries, and {head['entries']} were chained")
     return Verified(count, link)
+
+
+def _same(one: str | None, other: str) -> bool:
+    return hmac.compare_digest(one or "", other)
 
 
 def _broken(sentence: str) -> AuditBrokenError:
@@ -163,9 +172,9 @@ def purge_changes(dialect: Dialect, before: dt.datetime) -> DataPlan[int]:
     return gone.touched
 
 
-def purge_entries(dialect: Dialect, before: dt.datetime, key: bytes) -> DataPlan[int]:
+def purge_entries(dialect: Dialect, before: dt.datetime, keys: Sequence[bytes]) -> DataPlan[int]:
     """Forget audited changes from the oldest to the last before *before*; the rest of the chain still holds."""
-    yield from seal(dialect, key)
+    yield from seal(dialect, keys)
     found = yield from _asked("last entry to go", _before=before)
     if not found.items:
         return 0

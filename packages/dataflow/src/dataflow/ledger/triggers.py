@@ -144,7 +144,8 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
 def _row(spec: ModelSpec, row: str) -> str:
     """Return the columns of a row, to be compared; JSON has no equality, JSONB has."""
     columns = [
-        f"{row}.{quoted(field.name)}{'::jsonb' if field.python_type in (dict, list) else ''}" for field in spec.fields
+        f"{row}.{quoted(field.name)}{'::jsonb' if field.python_type in (dict, list) and not field.encrypted else ''}"
+        for field in spec.fields
     ]
     return f"ROW({', '.join(columns)})"
 
@@ -161,14 +162,14 @@ def on_connections(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) ->
     bodies = {
         "INSERT": ("", f"{came};"),
         "UPDATE": (
-            f"WHEN {_differs(spec)}",
+            f" AND ({_differs(spec)})",
             f"{changed} WHERE {same}; {went} WHERE NOT ({same}); {came} WHERE NOT ({same});",
         ),
         "DELETE": ("", f"{went};"),
     }
     statements = []
     for kind, (condition, body) in bodies.items():
-        when = condition or f"WHEN {FUNCTION}({QUIET}) IS NULL"
+        when = f"WHEN {FUNCTION}({QUIET}) IS NULL{condition}"
         name = quoted(f"{PREFIX}_{spec.table}_{kind.lower()}")
         statements.append(f"DROP TRIGGER IF EXISTS temp.{name}")
         statements.append(

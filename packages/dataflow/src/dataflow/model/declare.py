@@ -10,7 +10,7 @@ import enum
 import re
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from dataflow.errors import ModelError
 from dataflow.model import fields, identity, naming, settings
-from dataflow.model.spec import NO_OPTIONS, FieldSpec, ForeignKey, ModelOptions, ModelSpec, Secret
+from dataflow.model.spec import NO_OPTIONS, Encrypted, FieldSpec, ForeignKey, IndexSpec, ModelOptions, ModelSpec, Secret
 from kailash.errors import ConfigurationError
 from kailash.shapes import NAIVE, REQUIRED, Check, RefusedError, Unfolded, compile_check, unfold
 
@@ -51,15 +51,43 @@ def declare(cls: type, defaults: ModelOptions = NO_OPTIONS) -> ModelSpec:
     _refuse_twins(cls, declared)
     columns = _completed(declared)
     table = settings.table(cls)
+    options = settings.options(cls, defaults, [column.name for column in columns])
+    indexes = settings.indexes(cls, table, [column.name for column in columns])
+    columns = _encrypted(cls, columns, options, indexes)
     return ModelSpec(
         name=cls.__name__,
         table=table,
         module=cls.__module__,
         fields=columns,
-        indexes=settings.indexes(cls, table, [column.name for column in columns]),
-        options=settings.options(cls, defaults, [column.name for column in columns]),
+        indexes=indexes,
+        options=options,
         renamed=settings.renamed(cls, table, [column.name for column in columns]),
     )
+
+
+def _encrypted(
+    cls: type, columns: tuple[FieldSpec, ...], options: ModelOptions, indexes: Sequence[IndexSpec]
+) -> tuple[FieldSpec, ...]:
+    """Mark the fields that ``__dataflow__`` encrypts; refuse what cannot be."""
+    marked = tuple(
+        [
+            replace(column, encrypted=Encrypted())
+            if column.name in options.encrypted and not column.encrypted
+            else column
+            for column in columns
+        ]
+    )
+    for column in marked:
+        if column.encrypted is None:
+            continue
+        if column.primary_key or column.managed or column.foreign_key is not None:
+            raise ModelError(f"field {column.name!r} of model {cls.__name__} is a key, and cannot be encrypted")
+        if any(column.name in index.fields for index in indexes):
+            raise ModelError(
+                f"an index of model {cls.__name__} is on {column.name!r}, which is encrypted",
+                hint="leave it out; Encrypted(searchable=True) has an index of its own",
+            )
+    return marked
 
 
 def _completed(declared: list[FieldSpec]) -> tuple[FieldSpec, ...]:
@@ -107,6 +135,7 @@ def _field(cls: type, attribute: fields.Attribute) -> FieldSpec:
         max_length=unfolded.rules.max_length if unfolded.core is str else None,
         foreign_key=foreign_key,
         naive=unfolded.core is datetime and unfolded.rules.zone == NAIVE,
+        encrypted=next((mark for mark in map(_encrypting, unfolded.metadata) if mark), None),
         secret=any(isinstance(mark, Secret) or mark is Secret for mark in unfolded.metadata),
     )
 
@@ -147,6 +176,10 @@ def _id(attribute: fields.Attribute, unfolded: Unfolded, place: str) -> FieldSpe
         max_length=unfolded.rules.max_length if core is str else None,
         foreign_key=_foreign_key(unfolded, place),
     )
+
+
+def _encrypting(mark: Any) -> Encrypted | None:
+    return Encrypted() if mark is Encrypted else mark if isinstance(mark, Encrypted) else None
 
 
 def _foreign_key(unfolded: Unfolded, place: str) -> ForeignKey | None:

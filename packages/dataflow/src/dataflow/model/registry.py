@@ -18,6 +18,8 @@ from kailash.errors import did_you_mean
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from dataflow.model.keyring import Keyring
+
 
 class Teller(Protocol):
     """What makes the writes of a plan tell who made them (`dataflow.ledger.telling`)."""
@@ -66,6 +68,7 @@ class Models:
         self._lock = threading.RLock()
         self._metadata: Any = None
         self._relations: tuple[int, relations.Relations] = (0, {})  # of which revision, and what they are
+        self.keyring: Keyring | None = None  # of encrypted fields
         self.revision = 0  # grows whenever a model is added or replaced
 
     def register(self, spec: ModelSpec) -> Model:
@@ -150,7 +153,7 @@ class Models:
             build = import_module("dataflow.model.table").build_table  # SQLAlchemy: 110 ms
             current = self._models.get(model.name) is model
             metadata = self._shared_metadata() if current else self._new_metadata()
-            table: sa.Table = build(model.spec, metadata, self.table_name)
+            table: sa.Table = build(model.spec, metadata, self.table_name, self.keyring)
             return table
 
     def _shared_metadata(self) -> Any:

@@ -20,7 +20,7 @@ from kailash.shapes import REQUIRED
 
 KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__renamed__", "__analytics__")
 ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
-NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned", "cache", "encrypted"})
+NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned", "cache"})
 EVENTS: Final = ("create", "update", "delete")  # besides "<field>_change"
 RESERVED_PREFIXES: Final = ("sqlite_", "pg_", "dataflow_")  # tables of the databases, and our own
 
@@ -91,6 +91,16 @@ def _flag(model: str, name: str, value: Any, columns: Sequence[str]) -> bool:
     raise ModelError(f"{name!r} in __dataflow__ of model {model} must be True or False")
 
 
+def _fields(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[str, ...]:
+    fields = (value,) if isinstance(value, str) else tuple(value or ())
+    if unknown := next((field for field in fields if field not in columns), None):
+        raise ModelError(
+            f"{name!r} of model {model} names {unknown!r}, which is not a field",
+            hint=did_you_mean(str(unknown), columns),
+        )
+    return fields
+
+
 def _events(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[str, ...]:
     known = (*EVENTS, *[f"{column}_change" for column in columns])
     events = (value,) if isinstance(value, str) else tuple(value or ())
@@ -104,6 +114,7 @@ def _events(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[
 OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
     "audit_log": _flag,
     "feed": _flag,
+    "encrypted": _fields,
     "workflow_events": _events,
 }
 

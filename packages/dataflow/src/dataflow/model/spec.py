@@ -34,6 +34,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     foreign_key: ForeignKey | None = None
     naive: bool = False  # a datetime without a zone
     secret: bool = False  # masked in the audit log and the feed
+    encrypted: Encrypted | None = None
 
 
 class IndexSpec(msgspec.Struct, frozen=True):
@@ -42,6 +43,15 @@ class IndexSpec(msgspec.Struct, frozen=True):
     name: str
     fields: tuple[str, ...]
     unique: bool = False
+
+
+class Encrypted(msgspec.Struct, frozen=True):
+    """Written in an annotation: ``Annotated[str, Encrypted()]``; the column holds ciphertext.
+
+    searchable: the field can be asked for by equality, at the price that equal values can be told by who has the table.
+    """
+
+    searchable: bool = False
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -53,6 +63,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     audit_log: bool | None = None  # None: as the database says (audit_logging)
     feed: bool = False  # its changes are in the feed, whether anybody listens or not
+    encrypted: tuple[str, ...] = ()  # fields, besides those whose annotations say so
     workflow_events: tuple[str, ...] = ()  # "create", "update", "delete", "<field>_change"
 
 

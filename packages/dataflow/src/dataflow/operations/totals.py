@@ -17,7 +17,7 @@ from dataflow.model.types import DECIMAL_COLLATION, plain_type
 from dataflow.operations.expressions import Call, Column, Constant, Expression
 from dataflow.operations.values import Measure
 from dataflow.query.binding import CONSTANT
-from dataflow.query.render import ByDialect
+from dataflow.query.render import ByDialect, readable
 
 Element = sa.ColumnElement[Any]
 PLACES: Final = 16  # of a divided Decimal; PostgreSQL's own divisions have 16 significant digits at least
@@ -26,7 +26,7 @@ _MORE: Final[Element] = sa.literal_column("0." + "0" * (PLACES + 4))  # makes Po
 
 def group(table: sa.Table, field: str, unit: str) -> Element:
     """Return what records are grouped by: a field, or the beginning of its year, month, day, ..."""
-    column = table.c[field]
+    column = readable(table.c[field], "grouped by")
     if not unit:
         return column
     named: Element = sa.literal_column(f"'{unit}'")
@@ -60,7 +60,7 @@ def expression(table: sa.Table, given: Expression) -> Element:
     """Return *given* over the columns of *table*; constants are bound as ``_c0``, ``_c1``, ..."""
     match given:
         case Column():
-            return table.c[given.field]
+            return readable(table.c[given.field], "calculated with")
         case Constant():
             type_ = table.c[given.field].type if given.field else plain_type(given.kind)
             return sa.bindparam(f"{CONSTANT}{given.place}", type_=type_)

@@ -24,6 +24,7 @@ from dataflow.query.assign import Assignment
 from dataflow.query.binding import AFTER, KEY, OPERAND
 from dataflow.query.ordering import Order
 from kailash.conditions import EVERYTHING, All, Not, Some, Test, Where
+from kailash.errors import InvalidInputError, Problem
 
 NOTHING_ASKED: Final[Hashable] = EVERYTHING.shape
 Condition = sa.ColumnElement[bool]
@@ -101,6 +102,8 @@ def keyset(table: sa.Table, order: Sequence[Order], nulls: Sequence[bool]) -> Co
 def assignment(column: sa.Column[Any], change: Assignment, name: str) -> sa.ColumnElement[Any]:
     """Return what the column is set to; *name* is the bind name of the change's value."""
     value = sa.bindparam(name, type_=column.type)
+    if change.operator != "set":
+        readable(column, "calculated with")
     match change.operator:
         case "set":
             return value
@@ -147,9 +150,31 @@ def _condition(table: sa.Table, where: Where, names: Iterator[str]) -> Condition
 def _test(column: sa.Column[Any], test: Test, names: Iterator[str]) -> Condition:
     if test.operator == "null":
         return column.is_(None) if test.value else column.is_not(None)
+    if (search := getattr(column.type, "search", None)) is not None:
+        length, several = search(test.operator)
+        return _begins(column, test, length, several, next(names))
     type_: Any = _TYPES.get(test.operator, lambda type_: type_)(column.type)
     binds = [sa.bindparam(next(names), type_=type_) for _ in test.values]
     return _BUILDS[test.operator](column, binds)
+
+
+def _begins(column: sa.Column[Any], test: Test, length: int, several: Any, name: str) -> Condition:
+    """Compare how encrypted values begin: with the digest of the plain value, under any of the keys."""
+    bind = sa.bindparam(name, type_=several)
+    begins = sa.func.substr(column, sa.literal_column("1"), sa.literal_column(str(length)), type_=sa.LargeBinary())
+    listed = sa.select(sa.func.json_each(bind).table_valued("value").c.value)
+    found = ByDialect(begins == sa.any_(sa.cast(bind, bind.type)), sa.func.hex(begins).in_(listed))
+    if test.operator in ("eq", "in"):
+        return found
+    return sa.or_(column.is_(None), sa.not_(_grouped(found)))
+
+
+def readable(column: sa.Column[Any], what: str) -> sa.Column[Any]:
+    """Return *column*, whose values the database can read. Raises: InvalidInputError for an encrypted one."""
+    if hasattr(column.type, "search"):
+        words = f"{str(column.name)!r} is encrypted and cannot be {what}"
+        raise InvalidInputError(words, problems=[Problem(str(column.name), "encrypted", words)])
+    return column
 
 
 def _grouped(inside: Condition) -> sa.ColumnElement[bool]:
@@ -259,6 +284,7 @@ class _Key(msgspec.Struct, frozen=True):
 
 
 def _sorted(column: sa.Column[Any], *, descending: bool) -> sa.ColumnElement[Any]:
+    readable(column, "sorted by")
     key = column.desc() if descending else column.asc()
     if not column.nullable:
         return key

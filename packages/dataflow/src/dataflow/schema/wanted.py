@@ -62,6 +62,7 @@ def _field(field: FieldSpec) -> dict[str, Any]:
         "autoincrement": field.autoincrement,
         "max_length": field.max_length,
         "naive": field.naive,
+        "encrypted": field.encrypted is not None,
         "default": rules.default(field),
         "rule": check.expression if (check := rules.check("", field, "postgresql")) else None,
         "foreign_key": [str(key.target), key.on_delete] if key else None,
@@ -91,7 +92,7 @@ def _fill(field: FieldSpec) -> str | None:
     """What the records that are there before the field is get, where no DEFAULT does it."""
     if field.managed:
         return NOW
-    if not rules.callable_default(field) or field.generated:
+    if not rules.callable_default(field) or field.generated or field.encrypted:
         return None
     first, second = field.default(), field.default()
     if isinstance(first, datetime) and not field.naive:
