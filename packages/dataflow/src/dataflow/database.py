@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePath
 from types import TracebackType
@@ -50,6 +50,7 @@ from kailash.nodes.registry import NodeRegistry
 if TYPE_CHECKING:
     from dataflow.executors.aio import AsyncExecutor
     from dataflow.transactions.ablock import AsyncBlock
+    from kailash.checkup import Check
 
 C = TypeVar("C", bound=type)
 
@@ -348,6 +349,18 @@ class DataFlow:
         except KailashError as error:
             return {"status": "unhealthy", "database": str(self.url), "code": error.code, "error": str(error)}
         return {"status": "healthy", "database": str(self.url), "models": len(self.models)}
+
+    def checkup(self) -> Sequence[Check]:
+        """Return how the database and its schema stand, changing nothing: what ``dataflow doctor`` shows."""
+        from dataflow import checkup  # nobody else needs it
+
+        return checkup.checkup(self)
+
+    def configuration(self) -> Mapping[str, Any]:
+        """Return the options, secrets masked."""
+        from dataflow import checkup  # as above
+
+        return checkup.configuration(self)
 
     def close(self) -> None:
         """Close the connections. Operations after it open new ones."""

@@ -51,6 +51,7 @@ COMMANDS: Final[Mapping[str, str]] = {  # in the order of the help: word -> modu
     "registry": "dataflow.cli.looking:registry",
     "audit": "dataflow.cli.auditing:audit",
     "rekey": "dataflow.cli.rekeying:rekey",
+    "doctor": "dataflow.cli.doctor:doctor",
     "upgrade": "dataflow.cli.upgrading:upgrade",
 }
 

@@ -21,7 +21,7 @@ from kailash import shapes
 from kailash.errors import KailashError, Kind, did_you_mean
 from nexus import wire
 from nexus._version import __version__
-from nexus.channels.cli import commands, locate, output, programs, runs, verbs
+from nexus.channels.cli import commands, doctor, locate, output, programs, runs, verbs
 from nexus.channels.cli.desk import Desk
 from nexus.channels.cli.formats import Format
 
@@ -141,7 +141,7 @@ def program() -> Program:
         callback=_note_settings,
     )
     made.params.append(_version())
-    for command in [*programs.programs(), *runs.programs()]:
+    for command in [*programs.programs(), *runs.programs(), doctor.command()]:
         made.add_command(command)
     made.add_command(Resources("model", help="Name a resource whose name is also a command of nexus."))
     return made

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
 
-from kailash import shapes
+from kailash import masking, shapes
 from kailash.capability import Capability, Nature
 from kailash.errors import InvalidInputError, KailashError, NoSuchCapabilityError, WorkflowExecutionError, did_you_mean
 from nexus.call import Ticket
 from nexus.channels.cli import commands, output, watch
 from nexus.channels.cli.desk import Desk
 
-SECRET: Final = re.compile(
-    r"pass(word|phrase|wd)|secret|token|api_?key|credential|authorization|card|cvv|\bpin\b", re.I
-)
-MASK: Final = "***"
 LONGEST: Final = 200  # characters of one input that are shown; arbitrary
 
 
@@ -66,20 +61,9 @@ def told(error: KailashError) -> list[str]:
     return lines
 
 
-def masked(name: str, value: Any) -> Any:
-    """Return *value* without what its name, or a name inside it, says is secret."""
-    if SECRET.search(str(name)):
-        return MASK
-    if isinstance(value, Mapping):
-        return {key: masked(key, item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked("", item) for item in value]
-    return value
-
-
 def _shown(name: str, value: Any) -> str:
     try:
-        text = shapes.encode_json(masked(name, value)).decode()
+        text = shapes.encode_json(masking.masked(name, value)).decode()
     except (KailashError, TypeError, ValueError):
         text = f"a {type(value).__name__}"
     return text if len(text) <= LONGEST else text[:LONGEST] + "..."
