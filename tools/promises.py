@@ -32,7 +32,7 @@ HEADER: Final = """\
 """
 NUMBER: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-REQUIREMENT: Final = re.compile(r'"kailash-core(?P<range>[^";]*)"')
+REQUIREMENT: Final = re.compile(r'"kailash-core *(?P<range>[<>=!~][^";]*)"')
 SPOKEN: Final = re.compile(r'^__version__ = "([^"]*)"$', re.MULTILINE)
 MAKING: Final = "in the making"
 

@@ -239,6 +239,7 @@ STAGES = (
         "integration", "tests", tests(HERE, "integration-tests", "--ignore=integration-tests/architecture", *WORKERS)
     ),
     Stage("docs", "tests", tests(HERE, "docs")),
+    Stage("compat", "tests", command(HERE, "tools/compat.py", "--diagonal")),
 )
 
 

@@ -1,0 +1,55 @@
+"""One step of a rolling deployment: this release, with the models of before (1) or after (2), on a shared database.
+
+``python handover.py URL MODELS NAME`` writes a product of that NAME, reads what the others wrote, changes one, and
+prints the names that it found, as JSON. It needs dataflow alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from dataflow import DataFlow
+
+
+def declared(url: str, models: str) -> DataFlow:
+    """Return the database with the models of before, or of after: two more fields, and one more table."""
+    db = DataFlow(url)
+    before: dict[str, Any] = {"sku": str, "name": str, "price": float}
+    after: dict[str, Any] = {**before, "colour": str | None, "stock": int}
+    body: dict[str, Any] = {"__indexes__": [{"fields": ["sku"], "unique": True}]}
+    if models == "1":
+        db.model(type("Product", (), {**body, "__annotations__": before}))
+    else:
+        db.model(type("Product", (), {**body, "__annotations__": after, "colour": None, "stock": 7}))
+        db.model(type("Maker", (), {"__annotations__": {"name": str}}))
+    return db
+
+
+async def step(url: str, models: str, name: str) -> list[str]:
+    """Use every kind of statement on what is there; return the names of all products."""
+    db = declared(url, models)
+    express = db.express
+    try:
+        found = await express.list("Product", order_by=["id"])
+        given = {"sku": name, "name": name, "price": 1.0, **({"colour": f"of {name}"} if models == "2" else {})}
+        made = await express.create("Product", given)
+        await express.upsert("Product", {**given, "price": 2.0}, ["sku"])
+        assert (await express.read("Product", made["id"]))["price"] == 2.0  # type: ignore[index]
+        for row in found:
+            await express.update("Product", row["id"], {"price": {"$inc": 1}})
+        spare = await express.bulk_create("Product", [{**given, "sku": f"{name}-{number}"} for number in range(3)])
+        await express.bulk_delete("Product", [row["id"] for row in spare])
+        if models == "2":
+            assert all(row["stock"] == 7 for row in found), found
+            assert {row["colour"] for row in found} <= {None, f"of {found[-1]['name']}", "of new", "of new again"}
+        assert await express.count("Product") == len(found) + 1
+        return [row["name"] for row in await express.list("Product", order_by=["id"])]
+    finally:
+        await db.close_async()
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(step(*sys.argv[1:4]))))
