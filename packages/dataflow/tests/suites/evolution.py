@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataflow.errors import MigrationFailedError, MigrationRefusedError, RollbackError
 from dataflow.executors.pool import PoolOptions
@@ -16,24 +17,15 @@ from dataflow.executors.url import DatabaseURL
 from dataflow.model.declare import declare
 from dataflow.model.registry import Models
 from dataflow.model.spec import ForeignKey
-from dataflow.schema import history
+from dataflow.schema import history, registry
 from dataflow.schema.inspect import inspect
 from dataflow.schema.migrate import SyncDDLExecutor
 from dataflow.schema.plan import described
 from dataflow.schema.state import Table
+from suites import random_models
+from suites.random_models import Mood, Moods
 
 STAMP = "'2026-01-01T00:00:00.000000+00:00'"
-
-
-class Mood(enum.Enum):
-    SAD = "sad"
-    GLAD = "glad"
-
-
-class Moods(enum.Enum):
-    SAD = "sad"
-    GLAD = "glad"
-    CALM = "calm"
 
 
 def item(**annotations: Any) -> type:
@@ -217,6 +209,33 @@ class Evolution:
                 tell(f"INSERT INTO items ({column}, {stamps.replace('(', '(' + value + ', ', 1)})")
         tell(f"INSERT INTO items ({stamps})")
 
+    @settings(max_examples=8)
+    @given(data=st.data())
+    def test_whatever_becomes_of_models_their_schema_follows_and_goes_back(
+        self, data: st.DataObject, executor: SyncExecutor, migration: SyncDDLExecutor
+    ) -> None:
+        """A database brought forward is what was asked for; brought back, it is what it was."""
+        with executor.ddl() as connection:
+            for name in ("lines", "items", history.TABLE, registry.TABLE):
+                connection.ask(f"DROP TABLE IF EXISTS {name}")
+        first, second = data.draw(random_models.models()), data.draw(random_models.models())
+        self.agree(migration, first)
+        with executor.ddl() as connection:
+            before = inspect(connection, ["items", "lines"])
+
+        changed = self.agree(migration, second)
+
+        assert migration.plan(second).changes == ()
+        if changed:
+            migration.rollback(accept=migration.rollback(dry_run=True).plan.name)
+            with executor.ddl() as connection:
+                assert inspect(connection, ["items", "lines"]) == before
+
+    def agree(self, migration: SyncDDLExecutor, models: Models) -> bool:
+        plan = migration.plan(models)
+        migration.migrate(models, accept=plan.name)
+        return bool(plan.changes)
+
     # -- names -----------------------------------------------------------------------------------------------
 
     def test_a_rename_is_recognised_where_it_is_declared(self, become: Any, tell: Any) -> None:
@@ -307,6 +326,21 @@ class Evolution:
 
         assert "set type items.code" in said
         assert tell("SELECT code FROM items") == [(17,)]
+
+    @pytest.mark.parametrize(
+        ("before", "value", "after"), [(str, "'17 b'", int), (str, "'1.5'", int), (float, "2.5", int)]
+    )
+    def test_a_value_that_the_new_type_has_not_is_never_made_into_another(
+        self, before: type, value: str, after: type, become: Any, migration: SyncDDLExecutor, tell: Any
+    ) -> None:
+        become(item(code=before))
+        self.fill(tell, "code", value)
+        rows = tell("SELECT * FROM items")
+
+        with pytest.raises(MigrationFailedError, match=r"set type items\.code: .* nothing was changed"):
+            become(item(code=after), accept=migration.plan(models_of(item(code=after))).name)
+
+        assert tell("SELECT * FROM items") == rows
 
     def test_a_model_that_changed_the_type_of_its_id_is_told_what_to_do(
         self, become: Any, refused: Any, tell: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,13 +70,14 @@ class Customer:
 
 class Purchase:
     total: int
+    {more}
 
 models = Models()
 models.register(declare(Customer))
 models.register(declare(Purchase))
 executor = SyncExecutor(DatabaseURL.parse({url!r}), PoolOptions())
 sys.stdin.read()  # until all are ready
-applied = SyncDDLExecutor(executor.ddl, 300).migrate(models)
+applied = SyncDDLExecutor(executor.ddl, 300).migrate(models, progress={progress})
 executor.close()
 print(len(applied.changes), sorted({{"sqlalchemy", "alembic", "asyncio"}} & set(sys.modules)))
 """
@@ -200,25 +202,53 @@ class Schema:
 
 
 class Starters(Schema):
-    @pytest.mark.timeout(600)  # seconds: ten interpreters on a loaded machine
-    def test_ten_processes_that_start_at_once_make_one_schema(self, url: str, executor: SyncExecutor) -> None:
-        program, pipe = STARTER.format(path=sys.path, url=url), subprocess.PIPE
-        starters = [
-            subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-            for _ in range(10)
-        ]
+    def begin(self, url: str, more: str = "", progress: str = "None") -> subprocess.Popen[str]:
+        program, pipe = STARTER.format(path=sys.path, url=url, more=more, progress=progress), subprocess.PIPE
+        command = [sys.executable, "-c", program]
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+    def outcomes(self, starters: list[subprocess.Popen[str]]) -> list[str]:
+        """Let all of them go at once; return how many changes each made, "killed" for one that was."""
         for starter in starters:
             assert starter.stdin is not None
             starter.stdin.close()  # go
             starter.stdin = None
-        outcomes = [starter.communicate() for starter in starters]
+        ends = [(starter.communicate(), starter.returncode) for starter in starters]
+        assert [error for (_, error), _ in ends] == [""] * len(starters)
+        return sorted("killed" if code == -signal.SIGKILL else answer.split()[0] for (answer, _), code in ends)
 
-        assert [error for _, error in outcomes] == [""] * 10
-        assert sorted(answer.split()[0] for answer, _ in outcomes) == ["0"] * 9 + ["3"]
+    @pytest.mark.timeout(600)  # seconds: ten interpreters on a loaded machine
+    def test_ten_processes_that_start_at_once_make_one_schema(self, url: str, executor: SyncExecutor) -> None:
+        """Lesson 17."""
+        assert self.outcomes([self.begin(url) for _ in range(10)]) == ["0"] * 9 + ["3"]
+        assert self.history(executor) == 1
+
+    @pytest.mark.timeout(600)
+    def test_ten_processes_that_start_at_once_on_an_older_schema_bring_it_forward_once(
+        self, url: str, executor: SyncExecutor
+    ) -> None:
+        self.outcomes([self.begin(url)])
+
+        assert self.outcomes([self.begin(url, "paid: bool = False") for _ in range(10)]) == ["0"] * 9 + ["1"]
+        assert self.history(executor) == 2
+
+    @pytest.mark.timeout(600)
+    def test_one_that_is_killed_in_the_middle_leaves_nothing_and_stops_nobody(
+        self, url: str, executor: SyncExecutor
+    ) -> None:
+        kill = "lambda block: __import__('os').kill(__import__('os').getpid(), 9)"
+        assert self.outcomes([self.begin(url, progress=kill)]) == ["killed"]
+        with executor.ddl() as connection:
+            assert inspect(connection).tables == {}
+
+        others = [self.begin(url) for _ in range(5)]
+        ended = self.outcomes([self.begin(url, progress=kill), *others])
+
+        assert ended in (["0"] * 4 + ["3", "killed"], ["0"] * 5 + ["3"])  # it may have come too late to do anything
         assert self.history(executor) == 1
 
     def test_nothing_to_do_imports_nothing_heavy(self, url: str) -> None:
-        command = [sys.executable, "-c", STARTER.format(path=sys.path, url=url)]
+        command = [sys.executable, "-c", STARTER.format(path=sys.path, url=url, more="", progress="None")]
         answers = [
             subprocess.run(command, input="", capture_output=True, text=True, check=True).stdout for _ in range(2)
         ]

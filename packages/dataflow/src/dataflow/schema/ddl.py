@@ -31,6 +31,7 @@ from dataflow.schema.changes import (
     SetPrimaryKey,
     SetType,
 )
+from dataflow.schema.fits import widens
 from dataflow.schema.rules import identifier
 from dataflow.schema.state import Check, Column, Dialect, ForeignKey, Index, Table
 
@@ -158,6 +159,13 @@ def _listed(names: tuple[str, ...]) -> str:
 # -- alterations of PostgreSQL -------------------------------------------------------------------------------
 
 
+def misfits(change: SetType) -> str:
+    """Return the question how many records have no value of the new type; SQLite would make something of each."""
+    place, name = identifier(change.table), identifier(change.old.name)
+    cast = f"CAST({name} AS {change.new.type.upper()})"  # a comparison with it reads the other side in the same way
+    return f"SELECT count(*) FROM {place} WHERE {name} IS NOT NULL AND NOT ({cast} = {name})"
+
+
 def fill(change: AddColumn, dialect: Dialect) -> str:
     """Return what records that are there get, as an expression."""
     return NOW[dialect] if change.fill == "CURRENT_TIMESTAMP" else str(change.fill)
@@ -205,7 +213,12 @@ def _alterations(change: Change) -> list[str]:
 def _retyped(change: SetType) -> list[str]:
     name, new = identifier(change.new.name), change.new
     collation = f" COLLATE {identifier(new.collation)}" if new.collation else ""
-    typed = f"ALTER COLUMN {name} TYPE {new.type}{collation} USING {name}::{new.type}"
+    # By way of text, where it is no matter of course: what is no value of the new type stops it, and nothing is rounded
+    # or cut off. A length is left to the assignment, which refuses what is longer; a cast would cut it.
+    using = (
+        "" if widens(change.old.type, new.type, "postgresql") else f" USING {name}::text::{new.type.partition('(')[0]}"
+    )
+    typed = f"ALTER COLUMN {name} TYPE {new.type}{collation}{using}"
     if change.old.default is None and new.default is None:
         return [typed]
     return [_default(new.name, None), typed, *([_default(new.name, new.default)] if new.default else [])]

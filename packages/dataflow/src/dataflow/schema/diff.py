@@ -170,7 +170,7 @@ def _columns(have: Table, want: Table, fills: Mapping[tuple[str, str], str], dia
 
 def _column(table: str, have: Column, want: Column, dialect: Dialect) -> Iterator[Change]:
     if not fits(have.type, want.type, dialect):
-        kept = replace(have, type=want.type, collation=want.collation, default=want.default or have.default)
+        kept = replace(have, type=want.type, collation=want.collation, default=want.default)
         yield SetType(table, have, kept)
     elif want.default is not None and not rules.same_default(have.default, want.default):
         yield SetDefault(table, want.name, have.default, want.default)

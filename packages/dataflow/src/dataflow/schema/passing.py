@@ -51,8 +51,8 @@ class Pass:
             migrate.refuse_plan(found, accept)
             now = [block for block in found.blocks if not block.concurrent]
             late = [block for block in found.blocks if block.concurrent]
-            connection.ask(history.CREATE[connection.dialect])
-            connection.ask(registry.CREATE[connection.dialect])
+            for create in (history.CREATE, registry.CREATE):
+                session.run(connection, Block((), (create[connection.dialect],)), "make the tables of the history")
             carrying.carry_out(connection, found, told)
             self._record([change for block in now for change in block.changes], began)
             if not late:

@@ -21,6 +21,7 @@ from dataflow.schema.changes import (
     DropTable,
     RenameColumn,
     RenameTable,
+    SetType,
     table_of,
 )
 from dataflow.schema.measure import Facts
@@ -40,6 +41,7 @@ class Block(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     statements: tuple[str, ...]
     concurrent: bool = False  # outside the transaction, after it
+    guards: tuple[str, ...] = ()  # questions whose answer must be 0: records that it would spoil
 
 
 class Plan(msgspec.Struct, frozen=True, dict=True):
@@ -118,7 +120,8 @@ def _run(have: SchemaState, changes: Iterable[Change], facts: Facts, dialect: Di
         if any(ddl.rebuilds(change) or _part_of_table(change) for change in its):
             table = have.tables[name]
             texts = facts.hanging.get(name, ())
-            yield Block(tuple(its), tuple(rebuild.statements(table, its, texts, have.tables)))
+            made = tuple(rebuild.statements(table, its, texts, have.tables))
+            yield Block(tuple(its), made, guards=tuple(ddl.misfits(each) for each in its if isinstance(each, SetType)))
         else:
             yield from (Block((change,), tuple(ddl.statements(change, dialect))) for change in its)
 

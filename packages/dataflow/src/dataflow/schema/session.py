@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 
 from dataflow.errors import (
     ConstraintError,
+    DatabaseError,
+    DatabaseUnavailableError,
     DataFlowError,
     DuplicateError,
     ForeignKeyError,
@@ -39,6 +41,12 @@ def transaction(connection: Connection, timeout: float) -> Iterator[None]:
         try:
             yield
             connection.commit()
+        except RetryableError as fault:
+            connection.ask("ROLLBACK")
+            raise MigrationLockedError(
+                f"somebody has used a table for more than {timeout:g} seconds; nothing was changed",
+                hint="try again when it is less busy, or raise migration_lock_timeout",
+            ) from fault
         except BaseException:
             connection.ask("ROLLBACK")
             raise
@@ -52,7 +60,7 @@ def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progres
     """Run the blocks that belong in the transaction. Raises: MigrationFailedError, naming the change."""
     for block in blocks:
         if not block.concurrent:
-            _run(connection, block)
+            run(connection, block)
             progress(block)
     if connection.dialect == "sqlite" and any(len(block.statements) > 1 for block in blocks):
         broken = connection.ask("PRAGMA foreign_key_check")
@@ -64,19 +72,35 @@ def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progres
             )
 
 
-def _run(connection: Connection, block: Block) -> None:
+def run(connection: Connection, block: Block, name: str = "") -> None:
+    """Run one block, called *name* in errors. Raises: MigrationFailedError; MigrationLockedError."""
+    named = name or ", ".join(map(described, block.changes))
+    rest = "everything else was done, and the next start tries again" if block.concurrent else "nothing was changed"
+    for guard in block.guards:
+        if broken := connection.ask(guard)[0][0]:
+            raise MigrationFailedError(
+                f"{named}: {broken} records have no value of the new type; {rest}",
+                hint="change or remove those records first",
+            )
     try:
         for statement in block.statements:
             connection.ask(statement)
     except (DuplicateError, ForeignKeyError, ConstraintError) as fault:
         raise MigrationFailedError(
-            f"{', '.join(map(described, block.changes))}: {_reason(fault)}; nothing was changed",
+            f"{named}: {_reason(fault)}; {rest}",
             hint="change or remove those records first, or take the rule from the model",
         ) from fault
     except RetryableError as fault:
         raise MigrationLockedError(
-            f"{', '.join(map(described, block.changes))}: somebody else uses the table; nothing was changed",
+            f"{named}: somebody else uses the table; {rest}",
             hint="try again when it is less busy, or raise migration_lock_timeout",
+        ) from fault
+    except DatabaseUnavailableError:
+        raise
+    except DatabaseError as fault:  # it may not, or it cannot
+        raise MigrationFailedError(
+            f"{named}: {fault.message}; {rest}",
+            hint="run `dataflow migrate` as the owner of the tables, and start this program with auto_migrate=False",
         ) from fault
 
 
@@ -97,7 +121,7 @@ def build_beside(connection: Connection, blocks: Sequence[Block], progress: Prog
         return False
     try:
         for block in blocks:
-            _run(connection, block)
+            run(connection, block)
             progress(block)
     finally:
         connection.ask(f"SELECT pg_advisory_unlock({BUILDING})")
