@@ -225,7 +225,7 @@ class Evolution:
 
         changed = self.agree(migration, second)
 
-        assert migration.plan(second).changes == ()
+        assert [*map(described, migration.plan(second).changes)] == []
         if changed:
             migration.rollback(accept=migration.rollback(dry_run=True).plan.name)
             with executor.ddl() as connection:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
+from hypothesis import note
 from hypothesis import strategies as st
 
 from dataflow.model.declare import declare
@@ -71,6 +72,7 @@ def models(draw: st.DrawFn) -> Models:
         on_delete = draw(st.sampled_from(["cascade", "restrict"]))
         kinds: list[Any] = [int, Annotated[int, ForeignKey("Item.id", on_delete=on_delete)]]
         made.register(declare(_class("Line", {**drawn, "item_id": (draw(st.sampled_from(kinds)),)}, draw)))
+    note("; ".join(f"{model.name}: {[(f.name, f.annotation, f.default) for f in model.spec.fields]}" for model in made))
     return made
 
 

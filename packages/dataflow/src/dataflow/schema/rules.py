@@ -27,6 +27,7 @@ from kailash.shapes import REQUIRED, unfold
 MAX_CHOICES: Final = 200  # of one check; arbitrary
 _LITERAL: Final = re.compile(r"'((?:[^']|'')*)'|(?<![\w.\"])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])")
 _BOUND: Final = re.compile(r"(>=|<=|>|<)\s*\(*'?(-?[\d.]+(?:[eE][+-]?\d+)?)")
+_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$")
 _CAST: Final = re.compile(r"::[a-z][a-z ]*(?:\(\d+\))?(?:\[\])?")
 
 
@@ -76,7 +77,12 @@ def literal(value: Any) -> str | None:
 
 def same_default(have: str | None, want: str) -> bool:
     """Whether *have*, as a database spells it, is the literal *want*."""
-    return have is not None and _plain(have) == _plain(want)
+    if have is None:
+        return False
+    one, other = _plain(have), _plain(want)
+    return one == other or (
+        _NUMBER.match(one) is not None and _NUMBER.match(other) is not None and Decimal(one) == Decimal(other)
+    )
 
 
 def _plain(expression: str) -> str:

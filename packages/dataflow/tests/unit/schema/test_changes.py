@@ -128,6 +128,7 @@ def test_a_name_is_always_quoted() -> None:
         ("'-5'::integer", "-5", True),
         ("(5)::bigint", "5", True),
         ("1.50", "'1.50'", True),
+        ("'1000000'::numeric", "1e+06", True),
         ("true", "true", True),
         ("now()", "'now()'", True),  # nobody writes this, and a database that has it keeps it
         ("'y'::text", "'x'", False),
