@@ -94,8 +94,10 @@ def test_two_of_them_are_an_error_that_names_both(tmp_path: Path) -> None:
         locate.find(None, {}, tmp_path)
 
 
+@pytest.mark.usefixtures("imports_are_forgotten")
 def test_a_program_is_loaded_without_the_line_that_starts_its_server(tmp_path: Path) -> None:
-    text = MODELS + "class Server:\n    def start(self): raise SystemExit(9)\napp = Server()\napp.start()\n"
+    (tmp_path / "nexus.py").write_text("class Nexus:\n    def start(self): raise SystemExit(9)\n")
+    text = MODELS + "from nexus import Nexus\napp = Nexus()\napp.start()\n"
     (tmp_path / "served_shop.py").write_text(text)
 
     found = locate.load(locate.Place("served_shop", "db", "a test"), tmp_path)
