@@ -89,7 +89,7 @@ SQLITE_CODES: Final[Mapping[int, tuple[type[KailashError], str]]] = {
     sqlite3.SQLITE_MISMATCH: (ConstraintError, "a value does not fit its column"),
 }
 SQLITE_CHECK: Final = re.compile(r"^CHECK constraint failed: (ck_\w+)$")  # the name of a check of ours
-SQLITE_COLUMNS: Final = re.compile(r"constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)$")
+SQLITE_COLUMNS: Final = re.compile(r"constraint failed: ([^.,]+\.[^.,]+(?:, [^.,]+\.[^.,]+)*)$")
 LOST: Final = "the connection to the database was lost"
 
 
@@ -102,7 +102,7 @@ def of_sqlstate(
     if sqlstate == "23514" and table is not None and (limited := _limited(table, constraint or "")):
         return limited
     if sqlstate in REFUSED:
-        fields = (column,) if column else _fields(table, constraint)
+        fields = _keys(table, [column]) if column else _fields(table, constraint)
         return _refused(sqlstate, fields, table.name if table is not None else "", constraint or "")
     error, message = (
         SQLSTATES.get(sqlstate)
@@ -127,7 +127,7 @@ def of_sqlite(fault: sqlite3.Error, table: Table | None = None) -> KailashError:
     if code in SQLITE_REFUSED:
         found = SQLITE_COLUMNS.search(str(fault))
         columns = [pair.partition(".")[2] for pair in found.group(1).split(", ")] if found else []
-        return _refused(SQLITE_REFUSED[code], columns, table.name if table is not None else "", "")
+        return _refused(SQLITE_REFUSED[code], _keys(table, columns), table.name if table is not None else "", "")
     error, message = (
         SQLITE_CODES.get(code)
         or SQLITE_CODES.get(code & 0xFF)
@@ -168,11 +168,17 @@ def _fields(table: Table | None, constraint: str | None) -> tuple[str, ...]:
     named = [(one.name, one.columns) for one in owners]
     for name, columns in named:
         if name == constraint:
-            return tuple(column.name for column in columns)
+            return tuple(column.key for column in columns)
     if constraint == f"{table.name}_pkey":  # the name PostgreSQL gives a primary key that has none
-        return tuple(column.name for column in table.primary_key.columns)
-    for name, columns in named:  # the name PostgreSQL gives a constraint that has none: table_column[_column]_key
+        return tuple(column.key for column in table.primary_key.columns)
+    for _, columns in named:  # the name PostgreSQL gives a constraint that has none: table_column[_column]_key
         words = "_".join(column.name for column in columns)
-        if name is None and constraint in (f"{table.name}_{words}_key", f"{table.name}_{words}_fkey"):
-            return tuple(column.name for column in columns)
+        if constraint in (f"{table.name}_{words}_key", f"{table.name}_{words}_fkey"):
+            return tuple(column.key for column in columns)
     return ()
+
+
+def _keys(table: Table | None, columns: Iterable[str]) -> tuple[str, ...]:
+    """The names that the model has for *columns*."""
+    known = {column.name: str(column.key) for column in table.columns} if table is not None else {}
+    return tuple(known.get(name, name) for name in columns)

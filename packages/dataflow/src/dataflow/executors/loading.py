@@ -25,13 +25,14 @@ class Loading:
         columns = [self.table.c[field] for field in load.fields]
         encoders = [codec(column.type, driver)[0] for column in columns]
         self.encode: Any = tuples_reader(encoders) if any(encoders) else _same
-        self.columns = tuple(column.name for column in columns)
+        # what is loaded for a moment is called as the fields are, as `dataflow.operations.statements` calls it
+        self.columns = tuple(column.name if load.temporary is None else column.key for column in columns)
         self.name, self.schema = self.table.name, self.table.schema
         self.create = self.drop = ""
         place = compiler.dialect.identifier_preparer.format_table(self.table)
         if load.temporary is not None:
             types = compiler.dialect.type_compiler_instance
-            typed = [f"{quote(column.name)} {types.process(column.type)}" for column in columns]
+            typed = [f"{quote(column.key)} {types.process(column.type)}" for column in columns]
             self.encode = _numbered(self.encode)
             self.columns = (ORDINAL, *self.columns)
             self.name, self.schema, place = load.temporary, None, quote(load.temporary)

@@ -45,7 +45,7 @@ def on_postgresql(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
 
 def _postgresql(field: FieldSpec, row: str, *, masked: bool) -> str:
     name = quoted(field.name)
-    column = f"{row}.{name}"
+    column = f"{row}.{quoted(field.stored_as)}"
     if masked:
         return f"CASE WHEN {column} IS NOT NULL THEN {literal(MASK)} END AS {name}"
     if field.python_type is bytes:
@@ -54,7 +54,7 @@ def _postgresql(field: FieldSpec, row: str, *, masked: bool) -> str:
         return f"{column}::text AS {name}"
     if field.python_type is timedelta:
         return f"(extract(epoch FROM {column}) * 1000000)::bigint AS {name}"
-    return column
+    return f"{column} AS {name}" if field.column else column
 
 
 def on_sqlite(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
@@ -63,7 +63,7 @@ def on_sqlite(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
     An object, or an array of objects where there are more columns than a function may have arguments.
     """
     pairs = [
-        f"{literal(field.name)}, {_sqlite(field, f'{row}.{quoted(field.name)}', masked=field.name in masked)}"
+        f"{literal(field.name)}, {_sqlite(field, f'{row}.{quoted(field.stored_as)}', masked=field.name in masked)}"
         for field in spec.fields
     ]
     objects = [f"json_object({', '.join(pairs[at : at + PAIRS])})" for at in range(0, len(pairs), PAIRS)]

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from dataflow.ledger.spelling import literal, on_postgresql, on_sqlite, quoted
-from dataflow.model.spec import ModelSpec
+from dataflow.model.spec import FieldSpec, ModelSpec
 
 TABLE: Final = "dataflow_changes"
 HEAD: Final = "dataflow_changes_head"
@@ -70,6 +70,11 @@ def tenant_of(spec: ModelSpec, row: str, otherwise: str) -> str:
     return f"{row}.{quoted('tenant_id')}" if "tenant_id" in spec.by_name else otherwise
 
 
+def key_of(spec: ModelSpec, row: str) -> str:
+    """Return the column of the id."""
+    return f"{row}.{quoted(spec.by_name['id'].stored_as)}"
+
+
 # -- PostgreSQL ----------------------------------------------------------------------------------------------
 
 _REFERENCING: Final = {
@@ -125,29 +130,31 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
         record = f"to_json({row})::text"
         before, after = ("NULL", record) if kind == "insert" else (record, "NULL")
         return event, f"{row}.id", before, after, tenant_of(spec, row, "tenant_"), told
+    was, now = key_of(spec, "old_"), key_of(spec, "new_")
     old, new = (
-        f"CASE WHEN {row}.id IS NOT NULL THEN"
+        f"CASE WHEN {key_of(spec, row)} IS NOT NULL THEN"
         f" (SELECT to_json(record_)::text FROM (SELECT {on_postgresql(spec, row, masked)}) AS record_) END"
         for row in ("old_", "new_")
     )
     return (
-        "CASE WHEN old_.id IS NULL THEN 'create' WHEN new_.id IS NULL THEN 'delete' ELSE 'update' END",
-        "coalesce(new_.id, old_.id)",
+        f"CASE WHEN {was} IS NULL THEN 'create' WHEN {now} IS NULL THEN 'delete' ELSE 'update' END",
+        f"coalesce({now}, {was})",
         old,
         new,
         f"coalesce({tenant_of(spec, 'new_', 'tenant_')}, {tenant_of(spec, 'old_', 'tenant_')})",
         # a changed id is a record that went and one that came
-        f"old_ FULL JOIN new_ ON old_.id = new_.id WHERE {_row(spec, 'old_')} IS DISTINCT FROM {_row(spec, 'new_')}",
+        f"old_ FULL JOIN new_ ON {was} = {now} WHERE {_row(spec, 'old_')} IS DISTINCT FROM {_row(spec, 'new_')}",
     )
 
 
 def _row(spec: ModelSpec, row: str) -> str:
     """Return the columns of a row, to be compared; JSON has no equality, JSONB has."""
-    columns = [
-        f"{row}.{quoted(field.name)}{'::jsonb' if field.python_type in (dict, list) and not field.encrypted else ''}"
-        for field in spec.fields
-    ]
+    columns = [f"{row}.{quoted(field.stored_as)}{'::jsonb' if _is_json(field) else ''}" for field in spec.fields]
     return f"ROW({', '.join(columns)})"
+
+
+def _is_json(field: FieldSpec) -> bool:
+    return field.python_type in (dict, list) and not field.encrypted and not field.column_type.endswith("[]")
 
 
 # -- SQLite --------------------------------------------------------------------------------------------------
@@ -155,7 +162,7 @@ def _row(spec: ModelSpec, row: str) -> str:
 
 def on_connections(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) -> tuple[str, ...]:
     """Return the statements of the triggers that a connection makes for itself (SQLite)."""
-    same = "OLD.id IS NEW.id"
+    same = f"{key_of(spec, 'OLD')} IS {key_of(spec, 'NEW')}"
     changed = _insert(spec, "'update'", "NEW", ("OLD", "NEW"), audited=audited, masked=masked)
     went = _insert(spec, "'delete'", "OLD", ("OLD", ""), audited=audited, masked=masked)
     came = _insert(spec, "'create'", "NEW", ("", "NEW"), audited=audited, masked=masked)
@@ -197,10 +204,11 @@ def _insert(
 ) -> str:  # fmt: skip
     """Return the statement that writes a change, as far as where it comes from."""
     spelled = [on_sqlite(spec, each, masked) if each else "NULL" for each in records]
-    values = [literal(spec.name), event, f"{row}.id", *spelled, str(int(audited))]
+    values = [literal(spec.name), event, key_of(spec, row), *spelled, str(int(audited))]
     values += [told[0], tenant_of(spec, row, told[1]), *told[2:]]
     return f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) SELECT {', '.join(values)}"
 
 
 def _differs(spec: ModelSpec) -> str:
-    return " OR ".join(f"OLD.{quoted(name)} IS NOT NEW.{quoted(name)}" for name in spec.by_name)
+    columns = [quoted(field.stored_as) for field in spec.fields]
+    return " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in columns)

@@ -8,13 +8,14 @@ from kailash._lazy import exports
 
 if TYPE_CHECKING:
     from dataflow.model.registry import Model, Models
-    from dataflow.model.spec import FieldSpec, ForeignKey, IndexSpec, ModelOptions, ModelSpec
+    from dataflow.model.spec import Column, FieldSpec, ForeignKey, IndexSpec, ModelOptions, ModelSpec
 
-__all__ = ["FieldSpec", "ForeignKey", "IndexSpec", "Model", "ModelOptions", "ModelSpec", "Models"]
+__all__ = ["Column", "FieldSpec", "ForeignKey", "IndexSpec", "Model", "ModelOptions", "ModelSpec", "Models"]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "Column": "dataflow.model.spec",
         "FieldSpec": "dataflow.model.spec",
         "ForeignKey": "dataflow.model.spec",
         "IndexSpec": "dataflow.model.spec",

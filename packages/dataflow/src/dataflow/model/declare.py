@@ -20,13 +20,25 @@ from msgspec.structs import replace
 
 from dataflow.errors import ModelError
 from dataflow.model import fields, identity, naming, settings
-from dataflow.model.spec import NO_OPTIONS, Encrypted, FieldSpec, ForeignKey, IndexSpec, ModelOptions, ModelSpec, Secret
+from dataflow.model.spec import (
+    NO_OPTIONS,
+    Column,
+    Encrypted,
+    FieldSpec,
+    ForeignKey,
+    IndexSpec,
+    ModelOptions,
+    ModelSpec,
+    Secret,
+)
 from kailash.errors import ConfigurationError
 from kailash.shapes import NAIVE, REQUIRED, Check, RefusedError, Unfolded, compile_check, unfold
 
 STORED: Final = frozenset(
     {str, int, float, bool, datetime, date, time, timedelta, Decimal, UUID, bytes, dict, list}
 )  # fmt: skip
+ON_DELETE: Final = ("restrict", "cascade", "set null", "set default", "no action")
+_TYPE: Final = re.compile(r"""(?:[\w\[\](), .]|"[^"\0]+")+""")  # of a column: names, quoted or not, and numbers
 JSON_SCALARS: Final = frozenset({str, int, float, bool})
 MANAGED: Final = ("created_at", "updated_at")
 RESERVED: Final = {  # names of columns that are taken
@@ -49,9 +61,10 @@ def declare(cls: type, defaults: ModelOptions = NO_OPTIONS) -> ModelSpec:
     if not declared:
         raise ModelError(f"model {cls.__name__} has no fields", hint="annotate at least one: name: str")
     _refuse_twins(cls, declared)
-    columns = _completed(declared)
+    names = dict.fromkeys(["id", *[field.name for field in declared], *MANAGED])
+    options = settings.options(cls, defaults, [*names])
+    columns = _completed(declared, options)
     table = settings.table(cls)
-    options = settings.options(cls, defaults, [column.name for column in columns])
     indexes = settings.indexes(cls, table, [column.name for column in columns])
     columns = _encrypted(cls, columns, options, indexes)
     return ModelSpec(
@@ -90,8 +103,8 @@ def _encrypted(
     return marked
 
 
-def _completed(declared: list[FieldSpec]) -> tuple[FieldSpec, ...]:
-    """Add ``id`` in front and the time stamps behind, where the class has none of its own."""
+def _completed(declared: list[FieldSpec], options: ModelOptions) -> tuple[FieldSpec, ...]:
+    """Add ``id`` in front and the time stamps behind, where the class has none of its own and wants them."""
     names = {field.name for field in declared}
     id = FieldSpec(
         name="id", python_type=int, annotation=int, nullable=False, default=REQUIRED, primary_key=True,
@@ -100,17 +113,18 @@ def _completed(declared: list[FieldSpec]) -> tuple[FieldSpec, ...]:
     stamps = [
         FieldSpec(name=name, python_type=datetime, annotation=datetime, nullable=False, default=REQUIRED, managed=True)
         for name in MANAGED
-        if name not in names
+        if name not in names and options.timestamps
     ]
     return (*(() if "id" in names else (id,)), *declared, *stamps)
 
 
 def _refuse_twins(cls: type, declared: Iterable[FieldSpec]) -> None:
     """SQLite takes Name and name for one column."""
-    counted = Counter(field.name.lower() for field in declared)
-    twins = [field.name for field in declared if counted[field.name.lower()] > 1]
-    if twins:
-        raise ModelError(f"fields {' and '.join(twins)} of model {cls.__name__} differ in case alone")
+    for names in ([field.name for field in declared], [field.stored_as for field in declared]):
+        counted = Counter(map(str.lower, names))
+        twins = [name for name in names if counted[name.lower()] > 1]
+        if twins:
+            raise ModelError(f"fields {' and '.join(twins)} of model {cls.__name__} differ in case alone")
 
 
 # -- one field -----------------------------------------------------------------------------------------------
@@ -126,6 +140,7 @@ def _field(cls: type, attribute: fields.Attribute) -> FieldSpec:
     if attribute.name == "id":
         return _id(attribute, unfolded, place)
     foreign_key = _foreign_key(unfolded, place)
+    column = _column(unfolded, place)
     return FieldSpec(
         name=attribute.name,
         python_type=_stored_type(unfolded.core, place),
@@ -137,6 +152,8 @@ def _field(cls: type, attribute: fields.Attribute) -> FieldSpec:
         naive=unfolded.core is datetime and unfolded.rules.zone == NAIVE,
         encrypted=next((mark for mark in map(_encrypting, unfolded.metadata) if mark), None),
         secret=any(isinstance(mark, Secret) or mark is Secret for mark in unfolded.metadata),
+        column=column.name if column.name != attribute.name else "",
+        column_type=column.type,
     )
 
 
@@ -161,7 +178,8 @@ def _id(attribute: fields.Attribute, unfolded: Unfolded, place: str) -> FieldSpe
     default = _default(given, replace(unfolded, nullable=False), place)
     if default is not REQUIRED and not callable(default):
         raise ModelError(f"{place} has a default that every record would share", hint="leave the default out")
-    generated = core is not int and default is REQUIRED
+    column = _column(unfolded, place)
+    generated = core is not int and default is REQUIRED and column.made
     if generated:
         default = identity.new_text if core is str else identity.new_uuid
     return FieldSpec(
@@ -171,15 +189,30 @@ def _id(attribute: fields.Attribute, unfolded: Unfolded, place: str) -> FieldSpe
         nullable=False,
         default=default,
         primary_key=True,
-        autoincrement=core is int and default is REQUIRED,
+        autoincrement=core is int and default is REQUIRED and column.made,
         generated=generated,
         max_length=unfolded.rules.max_length if core is str else None,
         foreign_key=_foreign_key(unfolded, place),
+        column=column.name if column.name != "id" else "",
+        column_type=column.type,
     )
 
 
 def _encrypting(mark: Any) -> Encrypted | None:
     return Encrypted() if mark is Encrypted else mark if isinstance(mark, Encrypted) else None
+
+
+def _column(unfolded: Unfolded, place: str) -> Column:
+    """Return what the marks of an annotation say together; one that stands further out wins."""
+    column = Column()
+    for mark in unfolded.metadata:
+        if isinstance(mark, Column):
+            column = Column(mark.name or column.name, mark.type or column.type, column.made and mark.made)
+    if column.name and not naming.is_usable(column.name):
+        raise ModelError(f"the name of the column of {place} is of no use", hint=naming.USABLE)
+    if column.type and not _TYPE.fullmatch(column.type):
+        raise ModelError(f"the type of the column of {place} is of no use", hint="spell it as the database does")
+    return column
 
 
 def _foreign_key(unfolded: Unfolded, place: str) -> ForeignKey | None:
@@ -190,10 +223,9 @@ def _foreign_key(unfolded: Unfolded, place: str) -> ForeignKey | None:
     target = key.target.__name__ if isinstance(key.target, type) else str(key.target)
     if target.count(".") > 1 or not all(part.isidentifier() for part in target.split(".")):
         raise ModelError(f"the foreign key of {place} points to {target!r}", hint='write "Customer.id"')
-    if key.on_delete not in ("cascade", "restrict", "set null"):
+    if key.on_delete not in ON_DELETE:
         raise ModelError(
-            f"the foreign key of {place} has on_delete={key.on_delete!r}",
-            hint="use 'cascade', 'restrict' or 'set null'",
+            f"the foreign key of {place} has on_delete={key.on_delete!r}", hint=f"use one of {', '.join(ON_DELETE)}"
         )
     if key.on_delete == "set null" and not unfolded.nullable:
         raise ModelError(f"{place} is set null when its target goes, and cannot be null", hint="add `| None`")

@@ -11,6 +11,9 @@ MAX_BYTES: Final = 63  # of an identifier; PostgreSQL cuts the rest off in silen
 
 DIGEST: Final = 9  # characters: an underscore and eight hexadecimal digits
 
+UNUSABLE: Final = frozenset("\"`'\\.%?")  # of names: what one of the languages that they pass through would misread
+USABLE: Final = f"use printable characters, none of {' '.join(sorted(UNUSABLE))}, at most {MAX_BYTES} bytes"
+
 IRREGULAR: Final = {
     "person": "people", "child": "children", "man": "men", "woman": "women", "mouse": "mice", "goose": "geese",
     "foot": "feet", "tooth": "teeth", "ox": "oxen", "quiz": "quizzes", "datum": "data", "medium": "media",
@@ -36,6 +39,12 @@ def snake(name: str) -> str:
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", parted).lower()
 
 
+def slug(name: str) -> str:
+    """Return *name* in small letters, digits and underscores: "Order Details" -> order_details, naïve -> na_ve."""
+    words = re.sub(r"[^a-z0-9]+", "_", snake(name)).strip("_") or "_"
+    return words if not words[0].isdigit() else f"_{words}"
+
+
 def plural(word: str) -> str:
     """Return the plural of an English noun in lower case; a plural stays as it is."""
     if word in UNCOUNTED or word in IRREGULAR.values():
@@ -49,6 +58,11 @@ def plural(word: str) -> str:
     if re.search(r"(ss|us|is|as|os|x|z|ch|sh)$", word):
         return word + "es"
     return word if word.endswith("s") else word + "s"
+
+
+def is_usable(name: str) -> bool:
+    """Whether a table or a column may be called so: what is no identifier is quoted."""
+    return bool(name) and name.isprintable() and not UNUSABLE & {*name} and len(name.encode()) <= MAX_BYTES
 
 
 def index_name(table: str, fields: Sequence[str], *, unique: bool) -> str:

@@ -36,12 +36,8 @@ def table(cls: type) -> str:
                 f"the table of model {cls.__name__} would be {name!r}, longer than {naming.MAX_BYTES} bytes",
                 hint="set a shorter __tablename__",
             )
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ModelError(
-            f"__tablename__ of model {cls.__name__} is {name!r}", hint="use letters, digits and underscores"
-        )
-    if len(name.encode()) > naming.MAX_BYTES:
-        raise ModelError(f"__tablename__ of model {cls.__name__} is longer than {naming.MAX_BYTES} bytes")
+    if not isinstance(name, str) or not naming.is_usable(name):
+        raise ModelError(f"__tablename__ of model {cls.__name__} is {name!r}", hint=naming.USABLE)
     if name.lower().startswith(RESERVED_PREFIXES):
         raise ModelError(f"the table name {name!r} of model {cls.__name__} is reserved", hint="set __tablename__")
     return name
@@ -115,6 +111,7 @@ OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
     "audit_log": _flag,
     "feed": _flag,
     "encrypted": _fields,
+    "timestamps": _flag,
     "workflow_events": _events,
 }
 
@@ -166,11 +163,8 @@ def _index(model: str, table_name: str, columns: Sequence[str], said: Any) -> In
     if not isinstance(unique, bool):
         raise ModelError(f"'unique' of an index of model {model} must be True or False")
     name = said.get("name") or naming.index_name(table_name, fields, unique=unique)
-    if not isinstance(name, str) or not name.isidentifier() or len(name.encode()) > naming.MAX_BYTES:
-        raise ModelError(
-            f"the index name {name!r} of model {model} is of no use",
-            hint=f"use letters, digits and underscores, at most {naming.MAX_BYTES} bytes",
-        )
+    if not isinstance(name, str) or not naming.is_usable(name):
+        raise ModelError(f"the index name {name!r} of model {model} is of no use", hint=naming.USABLE)
     return IndexSpec(name, fields, unique)
 
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
+from dataflow.model import naming
 from kailash.shapes import Field, Shape
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ForeignKey(msgspec.Struct, frozen=True):
     """Written in an annotation: ``Annotated[int, ForeignKey("Customer.id", on_delete="cascade")]``."""
 
     target: str | type  # "Customer.id", "Customer" or the class itself
-    on_delete: str = "restrict"  # "cascade", "restrict", "set null"
+    on_delete: str = "restrict"  # "cascade", "restrict", "set null", "set default", "no action"
+
+
+class Column(msgspec.Struct, frozen=True):
+    """What a field does not say of its column, where the table was there first.
+
+    Written in an annotation: ``Annotated[int, Column("CustomerID", type="smallint")]``.
+    """
+
+    name: str = ""  # the same as the field's, where there is none
+    type: str = ""  # as the database spells it; none: the one that the field's type has
+    made: bool = True  # False: an id that callers give
 
 
 class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +50,13 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     naive: bool = False  # a datetime without a zone
     secret: bool = False  # masked in the audit log and the feed
     encrypted: Encrypted | None = None
+    column: str = ""  # the name of its column, where it is another one
+    column_type: str = ""  # the type of its column, where it is another one, as the database spells it
+
+    @property
+    def stored_as(self) -> str:
+        """The name of its column."""
+        return self.column or self.name
 
 
 class IndexSpec(msgspec.Struct, frozen=True):
@@ -65,6 +87,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     feed: bool = False  # its changes are in the feed, whether anybody listens or not
     encrypted: tuple[str, ...] = ()  # fields, besides those whose annotations say so
     workflow_events: tuple[str, ...] = ()  # "create", "update", "delete", "<field>_change"
+    timestamps: bool = True  # created_at and updated_at, where the class has none of its own
 
 
 NO_OPTIONS: Final = ModelOptions()
@@ -96,10 +119,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether the database makes the id."""
         return any(field.autoincrement for field in self.fields)
 
-    @property
+    @cached_property
     def resource(self) -> str:
-        """What channels call the collection of its records: the name of the table."""
-        return self.table
+        """What channels call the collection of its records: the name of the table, in letters that a URL has."""
+        return self.table if _PLAIN_NAME.fullmatch(self.table) else naming.slug(self.table)
 
     @cached_property
     def record(self) -> Shape:

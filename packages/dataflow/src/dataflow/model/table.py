@@ -13,7 +13,7 @@ from dataflow.model.sealed import Sealed
 from dataflow.model.spec import FieldSpec, ForeignKey, ModelSpec
 from dataflow.model.types import column_type
 
-ON_DELETE: Final = {"cascade": "CASCADE", "restrict": "RESTRICT", "set null": "SET NULL"}
+ON_DELETE: Final = {"cascade": "CASCADE", "restrict": "RESTRICT", "set null": "SET NULL", "set default": "SET DEFAULT"}
 
 
 def build_table(
@@ -45,7 +45,14 @@ def _column(spec: ModelSpec, field: FieldSpec, keyring: Keyring | None) -> sa.Co
         kind = column_type(field)
     else:
         kind = Sealed(spec.table, field, keyring or Keyring([]))
-    return sa.Column(field.name, kind, *counted, nullable=field.nullable, autoincrement=field.autoincrement)
+    return sa.Column(
+        field.stored_as,
+        kind,
+        *counted,
+        key=field.name,
+        nullable=field.nullable,
+        autoincrement=field.autoincrement,
+    )
 
 
 def _constraints(spec: ModelSpec, table_of: Callable[[str], str]) -> Iterator[sa.Constraint]:
@@ -64,5 +71,5 @@ def _foreign_key(
         [field.name],
         [f"{table_of(model)}.{column}"],
         name=naming.foreign_key_name(spec.table, field.name),
-        ondelete=ON_DELETE[key.on_delete],
+        ondelete=ON_DELETE.get(key.on_delete),
     )

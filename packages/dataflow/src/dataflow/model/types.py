@@ -8,6 +8,7 @@ Rule 3: what goes in comes out, equal and of the declared type, on both database
 
 from __future__ import annotations
 
+import copy
 import enum
 import re
 import typing
@@ -240,8 +241,44 @@ class Json(Stored, postgresql.JSONB):
 # -- the table -----------------------------------------------------------------------------------------------
 
 
+class Spelled(Stored, sa.types.UserDefinedType[Any]):
+    """A type that is the database's own: an enum, a domain, an array. Values take their type from where they stand."""
+
+    cache_ok = False
+
+    def __init__(self, spelled: str, codecs: Codecs) -> None:
+        self.spelled = spelled
+        self.codecs = codecs
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The name of the type."""
+        return self.spelled
+
+
 def column_type(field: FieldSpec) -> sa.types.TypeEngine[Any]:
     """Return the column type of *field*. Raises: ModelError."""
+    return _as_spelled(field, _usual_type(field)) if field.column_type else _usual_type(field)
+
+
+def _as_spelled(field: FieldSpec, usual: Any) -> sa.types.TypeEngine[Any]:
+    """Return the type that the column has, with the codecs of the field's own.
+
+    Numbers and times still travel as what they are in Python, so that one that the column is too small for is refused
+    by the database, and not by a driver.
+    """
+    if field.column_type.endswith("[]"):
+        return Spelled(field.column_type, AS_IS)
+    if not isinstance(usual, _TRAVELLING):
+        return Spelled(field.column_type, usual.codecs)
+    kind, spelled = type(usual), field.column_type
+    named = {"__visit_name__": "user_defined", "get_col_spec": lambda self, **_: spelled}
+    made: Any = copy.copy(usual)
+    made.__class__ = type(kind.__name__, (kind,), named)
+    made._variant_mapping = type(usual._variant_mapping)()
+    return made  # type: ignore[no-any-return]  # made of one
+
+
+def _usual_type(field: FieldSpec) -> sa.types.TypeEngine[Any]:
     kind = field.python_type
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _choice(kind)
@@ -249,6 +286,9 @@ def column_type(field: FieldSpec) -> sa.types.TypeEngine[Any]:
         return COLUMN_TYPES[kind](field)
     except KeyError:
         raise ModelError(f"field {field.name!r} is of type {kind!r}, which has no column type") from None
+
+
+_TRAVELLING: Final = (Integer, Double, Number, Moment, NaiveMoment)
 
 
 def plain_type(kind: Any) -> sa.types.TypeEngine[Any]:

@@ -12,8 +12,12 @@ from dataflow.operations.dialect import Dialect
 
 def reserved(count: int, model: Model, dialect: Dialect) -> DataPlan[Sequence[int]]:
     """Take *count* ids that nobody else will get: from the sequence, or under SQLite's write lock."""
-    build = late.statement("reserve_ids", model, dialect)
-    rows = yield from query((model, "reserve ids"), build, {"_count": count}, writes=True)
+    counting = True
+    if dialect == "sqlite":  # a database without any AUTOINCREMENT has no such table: one that was there first
+        found = yield from query("counting", late.statement("counting"), {}, writes=True)
+        counting = bool(found.items[0]["count"])
+    build = late.statement("reserve_ids", model, dialect, counting=counting)
+    rows = yield from query((model, "reserve ids", counting), build, {"_count": count}, writes=True)
     if dialect == "postgresql":
         return [row["id"] for row in rows.items]
     last = rows.items[0]["id"]

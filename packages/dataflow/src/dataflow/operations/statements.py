@@ -57,7 +57,7 @@ def upsert(
         postgresql.insert(table)
         .values(_blank(names))
         .on_conflict_do_update(
-            index_elements=list(match),
+            index_elements=_columns(model, match),
             set_=_assigned(model, changes) or {"id": table.c.id},
             where=render.condition(table, where) if where.shape != render.NOTHING_ASKED else None,
         )
@@ -111,15 +111,24 @@ def bulk_delete(model: Model, where: Where) -> sa.Executable:
     return sa.delete(model.table).where(render.condition(model.table, where))
 
 
-def reserve_ids(model: Model, dialect: str) -> sa.Executable:
+def counting() -> sa.Executable:
+    """Whether SQLite has its table of the last ids that were given out."""
+    master = sa.table("sqlite_master", sa.column("name"))
+    named = master.c.name == sa.literal("sqlite_sequence")
+    return sa.select(sa.func.count().label("count")).select_from(master).where(named)
+
+
+def reserve_ids(model: Model, dialect: str, *, counting: bool) -> sa.Executable:
     """Ids that nobody else gets: ``_count`` of the sequence, or the last one given out (SQLite, under its lock)."""
     if dialect == "postgresql":
         sequence = _sequence(model)
         numbers = sa.func.generate_series(1, sa.bindparam("_count", type_=sa.Integer())).table_valued("n")
         return sa.select(sa.func.nextval(sequence).label("id")).select_from(numbers)
+    highest = sa.select(sa.func.max(model.table.c.id)).scalar_subquery()
+    if not counting:
+        return sa.select(sa.func.coalesce(highest, 0).label("id"))
     given = sa.table("sqlite_sequence", sa.column("seq"), sa.column("name"))
     last = sa.select(given.c.seq).where(given.c.name == sa.literal(model.table.name)).scalar_subquery()
-    highest = sa.select(sa.func.max(model.table.c.id)).scalar_subquery()
     return sa.select(sa.func.max(sa.func.coalesce(last, 0), sa.func.coalesce(highest, 0)).label("id"))
 
 
@@ -133,7 +142,7 @@ def advance_ids(model: Model) -> sa.Executable:
 def _sequence(model: Model) -> sa.Function[str]:
     """The name of the sequence of the ids; pg_get_serial_sequence reads a quoted identifier."""
     table = model.table.name.replace('"', '""')
-    return sa.func.pg_get_serial_sequence(sa.literal(f'"{table}"'), sa.literal("id"))
+    return sa.func.pg_get_serial_sequence(sa.literal(f'"{table}"'), sa.literal(model.table.c.id.name))
 
 
 # -- PostgreSQL: from a temporary table ----------------------------------------------------------------------
@@ -143,7 +152,9 @@ def insert_new_from(
     model: Model, fields: tuple[str, ...], match: tuple[str, ...], incoming: str, *, returning: bool
 ) -> sa.Executable:
     """INSERT what arrived and meets no conflict."""
-    statement = _insert_from(model, fields, incoming).on_conflict_do_nothing(index_elements=list(match) or None)
+    statement = _insert_from(model, fields, incoming).on_conflict_do_nothing(
+        index_elements=_columns(model, match) if match else None
+    )
     return statement.returning(*model.table.c) if returning else statement
 
 
@@ -174,7 +185,7 @@ def merge_from(
     statement = _insert_from(model, fields, incoming)
     stored = (
         statement.on_conflict_do_update(
-            index_elements=list(match),
+            index_elements=_columns(model, match),
             set_={name: statement.excluded[name] for name in changed} or {"id": table.c.id},
             where=render.condition(table, where) if where.shape != render.NOTHING_ASKED else None,
         )
@@ -201,13 +212,19 @@ def _incoming(model: Model, fields: tuple[str, ...], name: str) -> sa.TableClaus
 
 def insert_new(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) -> sa.Executable:
     """INSERT a record, unless it meets a conflict."""
-    return sqlite.insert(model.table).values(_blank(fields)).on_conflict_do_nothing(index_elements=list(match) or None)
+    return (
+        sqlite.insert(model.table)
+        .values(_blank(fields))
+        .on_conflict_do_nothing(index_elements=_columns(model, match) if match else None)
+    )
 
 
 def insert_new_one(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) -> sa.Executable:
     """INSERT a record, unless it meets a conflict; it comes back whole."""
     statement = sqlite.insert(model.table).values(_blank(fields))
-    return statement.on_conflict_do_nothing(index_elements=list(match) or None).returning(*model.table.c)
+    return statement.on_conflict_do_nothing(index_elements=_columns(model, match) if match else None).returning(
+        *model.table.c
+    )
 
 
 def update_each(model: Model, fields: tuple[str, ...], constants: tuple[str, ...], where: Where) -> sa.Executable:
@@ -228,7 +245,7 @@ def merge_each(
     """INSERT a record, or change the one with the same *match*."""
     statement = sqlite.insert(model.table).values(_blank(fields))
     return statement.on_conflict_do_update(
-        index_elements=list(match),
+        index_elements=_columns(model, match),
         set_={name: statement.excluded[name] for name in changed} or {"id": model.table.c.id},
         where=render.condition(model.table, where) if where.shape != render.NOTHING_ASKED else None,
     )

@@ -14,7 +14,7 @@ import math
 import re
 import typing
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -27,8 +27,7 @@ from kailash.shapes import REQUIRED, unfold
 MAX_CHOICES: Final = 200  # of one check; arbitrary
 _LITERAL: Final = re.compile(r"'((?:[^']|'')*)'|(?<![\w.\"])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])")
 _BOUND: Final = re.compile(r"(>=|<=|>|<)\s*\(*'?(-?[\d.]+(?:[eE][+-]?\d+)?)")
-_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$")
-_CAST: Final = re.compile(r"::[a-z][a-z ]*(?:\(\d+\))?(?:\[\])?")
+_CAST: Final = re.compile(r'::(?:"[^"]+"|[a-z_][a-z0-9_. ]*)(?:\(\d+(?:,\d+)?\))?(?:\[\])?')
 
 
 def quoted(text: str) -> str:
@@ -77,15 +76,20 @@ def literal(value: Any) -> str | None:
 
 def same_default(have: str | None, want: str) -> bool:
     """Whether *have*, as a database spells it, is the literal *want*."""
-    if have is None:
-        return False
-    one, other = _plain(have), _plain(want)
-    return one == other or (
-        _NUMBER.match(one) is not None and _NUMBER.match(other) is not None and Decimal(one) == Decimal(other)
-    )
+    return have is not None and (plain(have) == plain(want) or _as_number(have) == _as_number(want) is not None)
 
 
-def _plain(expression: str) -> str:
+def _as_number(expression: str) -> Decimal | None:
+    """Return what a literal is as a number; a truth is 1: SQLite has no others."""
+    text = plain(expression)
+    try:
+        number = Decimal({"true": "1", "false": "0"}.get(text, text))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def plain(expression: str) -> str:
     """Return a literal without casts, parentheses and quotes."""
     end = _end(expression)
     text = expression[:end] + _CAST.sub("", expression[end:])
@@ -105,15 +109,17 @@ def _end(expression: str) -> int:
 
 def check(table: str, field: FieldSpec, dialect: Dialect) -> Check | None:
     """Return the CHECK of *field*, None where there is nothing that *dialect* could check."""
+    if field.column_type:
+        return None  # a type that is the database's own has its own rules
     parts = [*_bounds(field, dialect), *_choices(field)]
     if not parts:
         return None
     expression = " AND ".join(parts)
-    return Check(naming.check_name(table, field.name, expression), expression)
+    return Check(naming.check_name(table, field.stored_as, expression), expression)
 
 
 def _bounds(field: FieldSpec, dialect: Dialect) -> Iterator[str]:
-    rules, column = unfold(field.annotation).rules, identifier(field.name)
+    rules, column = unfold(field.annotation).rules, identifier(field.stored_as)
     if field.python_type in (int, float) or (field.python_type is Decimal and dialect == "postgresql"):
         for sign, limit in ((">=", rules.ge), (">", rules.gt), ("<=", rules.le), ("<", rules.lt)):
             if isinstance(limit, int | float | Decimal) and math.isfinite(limit):
@@ -131,7 +137,7 @@ def _choices(field: FieldSpec) -> Iterator[str]:
         values = typing.get_args(core)
     listed = [literal(value) for value in values]
     if listed and None not in listed and len(listed) <= MAX_CHOICES:
-        yield f"{identifier(field.name)} IN ({', '.join(map(str, listed))})"
+        yield f"{identifier(field.stored_as)} IN ({', '.join(map(str, listed))})"
 
 
 class _Said(msgspec.Struct, frozen=True):

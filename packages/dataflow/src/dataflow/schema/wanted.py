@@ -66,8 +66,10 @@ def _field(field: FieldSpec) -> dict[str, Any]:
         "default": rules.default(field),
         "rule": check.expression if (check := rules.check("", field, "postgresql")) else None,
         "foreign_key": [str(key.target), key.on_delete] if key else None,
+        "column": field.column,
+        "column_type": field.column_type,
     }
-    return {name: value for name, value in said.items() if value not in (None, False)}
+    return {name: value for name, value in said.items() if value not in (None, False, "")}
 
 
 def want(models: Models, compiler: Compiler) -> Wanted:
@@ -82,7 +84,7 @@ def want(models: Models, compiler: Compiler) -> Wanted:
         tables[spec.table] = _table(model.table, spec, compiler)
         for field in spec.fields:
             if (fill := _fill(field)) is not None:
-                fills[spec.table, field.name] = fill
+                fills[spec.table, field.stored_as] = fill
         if spec.renamed:
             renames[spec.table] = spec.renamed
     return Wanted(SchemaState(dict(sorted(tables.items()))), renames, fills)
@@ -102,7 +104,7 @@ def _fill(field: FieldSpec) -> str | None:
 
 def _table(table: sa.Table, spec: ModelSpec, compiler: Compiler) -> Table:
     dialect: Dialect = "sqlite" if compiler.name == "sqlite" else "postgresql"
-    columns = [_column(column, spec.by_name.get(str(column.name)), compiler) for column in table.columns]
+    columns = [_column(column, spec.by_name.get(str(column.key)), compiler) for column in table.columns]
     said = [rules.check(spec.table, field, dialect) for field in spec.fields if _as_declared(table, field, compiler)]
     checks: list[Check] = [check for check in said if check is not None]
     return Table(
@@ -154,5 +156,5 @@ def _index(index: sa.Index) -> Index:
 
 def _foreign_key(key: sa.ForeignKeyConstraint) -> ForeignKey:
     targets = tuple(str(element.column.name) for element in key.elements)
-    own, pointed = tuple(map(str, key.column_keys)), str(key.referred_table.name)
+    own, pointed = tuple(str(column.name) for column in key.columns), str(key.referred_table.name)
     return ForeignKey(own, pointed, targets, key.ondelete or "NO ACTION", name=str(key.name or ""))

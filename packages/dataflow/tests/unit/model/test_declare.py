@@ -346,8 +346,9 @@ def test_what_is_no_class_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("", "letters"), ("order items", "letters"), ("x" * 64, "longer than 63"), ("sqlite_x", "reserved"),
-     ("dataflow_x", "reserved"), (5, "letters")],
+    [("", "printable"), ('order"items', "printable"), ("a.b", "printable"), ("x" * 64, "at most 63"),
+         ("sqlite_x", "reserved"),
+     ("dataflow_x", "reserved"), (5, "printable")],
 )  # fmt: skip
 def test_a_table_name_of_no_use_is_refused(name: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
