@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import tempfile
 import tokenize
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,10 @@ from kailash.errors import ConfigurationError, InvalidInputError, NotAvailableEr
 LEFT_OUT: Final = frozenset(
     {"__pycache__", "node_modules", "site-packages", "venv", "build", "dist"}
 )  # and hidden ones
-TELLING: Final = ("dataflow", "nexus", *options.RENAMED, *options.NEEDLESS)  # a file without any of these is current
+TELLING: Final = re.compile(  # a file that says none of this is current, and need not be parsed
+    r"\bDataFlow\b|\b(?:dataflow|nexus)\s*\.\s*core\b|\b(?:dataflow|nexus)\s+import\b[^;#]*?\bcore\b|"
+    + "|".join([*options.RENAMED, *options.NEEDLESS])
+)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -66,7 +70,7 @@ def look(path: Path) -> Seen:
         return Seen(path, fault=f"cannot be read: {fault.strerror}")
     except (SyntaxError, UnicodeDecodeError):
         return Seen(path, fault="is not text of the encoding that it declares")
-    if not any(word in text for word in TELLING):
+    if TELLING.search(text) is None:
         return Seen(path, text, encoding, Upgraded(text))
     try:
         return Seen(path, text, encoding, reading.upgraded(text))

@@ -8,12 +8,13 @@ Names are followed through imports and their aliases (LibCST's qualified names),
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import libcst as cst
-from libcst.metadata import ByteSpanPositionProvider, CodeSpan, MetadataWrapper, PositionProvider, QualifiedNameProvider
+from libcst.metadata import ByteSpanPositionProvider, CodeSpan, MetadataWrapper, QualifiedNameProvider
 
 from dataflow import options
 from dataflow.upgrade import edits
@@ -52,7 +53,7 @@ def upgraded(text: str) -> Upgraded:
 
 
 class _Reader(cst.MetadataDependent):
-    METADATA_DEPENDENCIES = (ByteSpanPositionProvider, PositionProvider, QualifiedNameProvider)
+    METADATA_DEPENDENCIES = (ByteSpanPositionProvider, QualifiedNameProvider)
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -138,7 +139,7 @@ class _Reader(cst.MetadataDependent):
         if not isinstance(value, str):
             return
         for older, moved in MOVED.items():
-            if value == older or value.startswith((f"{older}.", f"{older}:")):
+            if re.fullmatch(rf"{re.escape(older)}([.:]\w+)*", value):
                 self._tell(node, f"the text {value!r} names an older address: it is {moved.home} now")
         if value in OLDER:
             self.mentions.append(self._found(node, f"the text {value!r}: {_said(value)}"))
@@ -288,7 +289,7 @@ class _Reader(cst.MetadataDependent):
         return span.start + span.length
 
     def _found(self, node: cst.CSTNode, said: str) -> Finding:
-        return Finding(self.get_metadata(PositionProvider, node).start.line, said)
+        return Finding(self.text.count(b"\n", 0, self._span(node).start) + 1, said)
 
     def _tell(self, node: cst.CSTNode, said: str) -> None:
         self.undecided.append(self._found(node, said))

@@ -184,6 +184,29 @@ def test_folders_that_are_not_the_programs_own_are_left_out(shop: Path) -> None:
     assert {path.as_posix() for path in files.python_files([Path()])} == {*SHOP}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from nexus.core import Nexus\n",
+        "import dataflow . core . engine\n",
+        "from nexus import (\n    core,\n)\n",
+        "from dataflow import *\nDataFlow(**given)\n",
+        "make(skip_registry=True)\n",
+    ],
+)
+def test_a_file_that_says_anything_older_is_parsed(text: str, tmp_path: Path) -> None:
+    (tmp_path / "older.py").write_text(text)
+    seen = files.look(tmp_path / "older.py")
+
+    assert seen.changed or seen.became.undecided or seen.became.mentions
+
+
+def test_a_file_that_says_nothing_older_is_not_even_parsed(tmp_path: Path) -> None:
+    (tmp_path / "current.py").write_text("from nexus import Nexus\nthis is no Python\n")
+
+    assert not files.look(tmp_path / "current.py").fault
+
+
 def test_without_libcst_the_error_names_the_extra(shop: Path) -> None:
     """In a process where it cannot be imported."""
     without = (

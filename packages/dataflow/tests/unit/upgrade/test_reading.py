@@ -129,6 +129,7 @@ def test_a_call_is_known_by_what_it_calls_and_not_by_its_spelling(program: str) 
         "settings = {'enable_metrics': True}\n",
         "# from dataflow.core.engine import DataFlow\n",
         '"""Was: from nexus.core import Nexus."""\n',
+        "said = 'nexus.core.Nexus is now nexus.Nexus'\n",
         "",
     ],
 )
