@@ -135,18 +135,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     root = given.root.resolve()
     work = root / ".workshop" / "compat"
     try:
-        if given.only:
+        if given.only and matrix.TREE not in given.only.split("/"):
             book.demand_promise(book.read(root), given.only)
         pythons = _pythons(given.python)
         field = matrix.Field(root, work)
+        chosen = _chosen(given, field, pythons)
     except book.ReleaseError as refused:
         print(f"compat: {refused}", file=sys.stderr)
         return 1
-    chosen = _chosen(given, field, pythons)
     if given.list:
         print(json.dumps(sorted({spelling for each in chosen if (spelling := matrix.spelled(each.row))})))
         return 0
-    absent = [each for each in PYTHONS if each not in pythons]
+    absent = [each for each in given.python or PYTHONS if each not in pythons]
     print(compat_table.announcement(field, pythons, absent, len(chosen)), flush=True)
     if not chosen:
         return 0
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/compat.py", description="Try every promised combination of releases.")
     parser.add_argument("--diagonal", action="store_true", help="each combination in one environment alone")
-    parser.add_argument("--only", metavar="ROW", help="one promised combination: 1.0.0/0.11.0/1.1.1")
+    parser.add_argument("--only", metavar="ROW", help="one combination, as --list has it: 1.0.0/0.11.0/1.1.1")
     parser.add_argument(
         "--python", action="append", choices=PYTHONS, help="these alone; all that are here, if not said"
     )
@@ -195,8 +195,10 @@ def _chosen(given: argparse.Namespace, field: matrix.Field, pythons: Sequence[st
     wanted = given.dependencies or list(environments.SETS)
     chosen = [each for each in matrix.cells(rows, pythons) if each.dependencies in wanted]
     if given.only:
-        trio = tuple(given.only.split("/"))
-        chosen = [each for each in chosen if tuple(built.version for built in each.row) == trio]
+        spellings = [[matrix.spelled(each.row), "/".join(built.version for built in each.row)] for each in chosen]
+        chosen = [each for each, names in zip(chosen, spellings, strict=True) if given.only in names]
+        if not chosen:
+            raise book.ReleaseError(f"{given.only} is none of what is tried here; --list names them")
     return chosen
 
 

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 URL = "KAILASH_TEST_POSTGRES_URL"
 IMAGE = "KAILASH_TEST_POSTGRES_IMAGE"
@@ -67,6 +68,30 @@ def server() -> Iterator[Server]:
     finally:
         dismiss(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def database(server_url: str, name: str) -> Iterator[str]:
+    """Give the URL of a new, empty database on a server for the length of the block."""
+    _ask(server_url, f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        _ask(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _ask(url: str, *statements: str) -> None:
+    """Run statements outside a transaction."""
+    import psycopg2  # here, because asking for a server needs no driver
+
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+    finally:
+        connection.close()
 
 
 def shared_server(folder: Path, asker: int) -> Server:
@@ -197,17 +222,7 @@ def _wheel() -> tuple[Server, Callable[[], None]]:
 
 
 def _careless(url: str) -> None:
-    import psycopg2  # here, because asking for a server needs no driver
-
-    connection = psycopg2.connect(url)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for setting in CARELESS:
-                cursor.execute(f"ALTER SYSTEM SET {setting} = off")
-            cursor.execute("SELECT pg_reload_conf()")
-    finally:
-        connection.close()
+    _ask(url, *(f"ALTER SYSTEM SET {setting} = off" for setting in CARELESS), "SELECT pg_reload_conf()")
 
 
 if __name__ == "__main__":

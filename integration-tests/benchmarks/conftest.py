@@ -13,15 +13,25 @@ import pytest
 import uvloop
 from msgspec import Meta
 
-from benchmarks import harness
+from benchmarks import harness, results
 from benchmarks.limits import tables
 from dataflow import DataFlow
 
 LINES: pytest.StashKey[list[harness.Line]] = pytest.StashKey()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", action="store_true", help="keep the results as those of the versions that are here")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LINES] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the lines as JSON: in .workshop/bench/, and with --store among the results of releases."""
+    if lines := session.config.stash[LINES]:
+        results.write(lines, store=session.config.getoption("--store"))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
