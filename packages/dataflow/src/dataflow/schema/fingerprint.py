@@ -1,6 +1,6 @@
 """A digest of tables as the catalogue has them: one cheap query, so that a change by hand is noticed at start.
 
-Rule: it changes whenever `dataflow.schema.inspect` would answer differently; it may change more often.
+Rule: it changes whenever `dataflow.schema.diff` could answer differently; it may change more often.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import msgspec
 
 from dataflow.schema.connection import Connection
 
-# Everything is read as the catalogue stores it: spelling it out would cost ten times as much.
+# Everything is read as the catalogue stores it: spelling it out would cost ten times as much, and sorting it twice.
 POSTGRESQL: Final = """
 WITH wanted AS (
   SELECT c.oid, c.relname, c.relkind FROM pg_class c
   WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relname = ANY(?)
 )
-SELECT md5(string_agg(part, ';' ORDER BY part)) FROM (
+SELECT (SELECT count(*) FROM pg_class c
+    WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relname = ?),
+  count(*) || '.' || sum(hashtextextended(part, 0)::numeric) FROM (
   SELECT concat_ws(',', 't', relname, relkind) AS part FROM wanted
   UNION ALL
   SELECT concat_ws(',', 'c', w.relname, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity,
@@ -28,7 +30,7 @@ SELECT md5(string_agg(part, ';' ORDER BY part)) FROM (
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef
     WHERE a.attnum > 0 AND NOT a.attisdropped
   UNION ALL
-  SELECT concat_ws(',', 'i', w.relname, i.indexrelid::regclass, i.indisunique, i.indisprimary, i.indisvalid, i.indkey,
+  SELECT concat_ws(',', 'i', w.relname, i.indexrelid, i.indisunique, i.indisprimary, i.indisvalid, i.indkey,
       md5(i.indexprs::text), md5(i.indpred::text))
     FROM wanted w JOIN pg_index i ON i.indrelid = w.oid
   UNION ALL
@@ -44,10 +46,17 @@ SQLITE: Final = (
 )
 
 
-def fingerprint(connection: Connection, names: Sequence[str]) -> str:
-    """Return the digest of the tables *names* with their indexes and constraints."""
+def look(connection: Connection, names: Sequence[str], other: str) -> tuple[bool, str]:
+    """Return whether the table *other* is there, and the digest of the tables *names*, by one question."""
     wanted = sorted(names)
     if connection.dialect == "postgresql":
-        return str(connection.ask(POSTGRESQL, (wanted,))[0][0] or "")
-    rows = connection.ask(SQLITE, (msgspec.json.encode(wanted).decode(),))
-    return hashlib.md5(msgspec.json.encode(rows), usedforsecurity=False).hexdigest()
+        there, digest = connection.ask(POSTGRESQL, (wanted, other))[0]
+        return bool(there), str(digest)
+    rows = connection.ask(SQLITE, (msgspec.json.encode([*wanted, other]).decode(),))
+    mine = [row for row in rows if row[2] != other]
+    return len(mine) < len(rows), hashlib.md5(msgspec.json.encode(mine), usedforsecurity=False).hexdigest()
+
+
+def fingerprint(connection: Connection, names: Sequence[str]) -> str:
+    """Return the digest of the tables *names* with their indexes and constraints."""
+    return look(connection, names, "")[1]

@@ -1,6 +1,6 @@
 """`SyncDDLExecutor`: lock, look, compare, refuse or apply, record; all models in one pass.
 
-Rule 1: when there is nothing to do, three short questions are asked and nothing is imported.
+Rule 1: when there is nothing to do, two short questions are asked and nothing is imported.
 Rule 2: what is not automatic is refused with the plan and the command that would apply it; nothing is changed then.
 """
 
@@ -16,10 +16,9 @@ import msgspec
 
 from dataflow.errors import MigrationRefusedError, SchemaMismatchError
 from dataflow.model.registry import Models
-from dataflow.schema import registry, wanted
+from dataflow.schema import fingerprint, registry, wanted
 from dataflow.schema.changes import Change
 from dataflow.schema.connection import Connect, Connection
-from dataflow.schema.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from dataflow.schema.history import Migration
@@ -101,10 +100,9 @@ class SyncDDLExecutor:
 
     def _in_order(self, connection: Connection, digest: str, names: Sequence[str]) -> bool:
         """Whether these models were found in order before, and the catalogue is as it was then."""
-        if not registry.exists(connection):
-            return False
-        seen = registry.seen(connection, self._application, digest)
-        if seen is None or seen[0] != fingerprint(connection, names):
+        there, catalogue = fingerprint.look(connection, names, registry.TABLE)
+        seen = registry.seen(connection, self._application, digest) if there else None
+        if seen is None or seen[0] != catalogue:
             return False
         if seen[1]:
             log.warning("%s", seen[1])

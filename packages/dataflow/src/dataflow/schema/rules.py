@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+import types
 import typing
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
@@ -111,11 +112,21 @@ def check(table: str, field: FieldSpec, dialect: Dialect) -> Check | None:
     """Return the CHECK of *field*, None where there is nothing that *dialect* could check."""
     if field.column_type:
         return None  # a type that is the database's own has its own rules
+    if _free(field):
+        return None
     parts = [*_bounds(field, dialect), *_choices(field)]
     if not parts:
         return None
     expression = " AND ".join(parts)
     return Check(naming.check_name(table, field.stored_as, expression), expression)
+
+
+def _free(field: FieldSpec) -> bool:
+    """Whether the annotation is of plain classes, which say nothing else; told without taking it apart."""
+    said = field.annotation
+    if isinstance(said, types.UnionType):
+        return all(isinstance(each, type) and not issubclass(each, enum.Enum) for each in said.__args__)
+    return isinstance(said, type) and not issubclass(said, enum.Enum)
 
 
 def _bounds(field: FieldSpec, dialect: Dialect) -> Iterator[str]:

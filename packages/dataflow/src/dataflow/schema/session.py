@@ -17,6 +17,7 @@ from dataflow.errors import (
     MigrationLockedError,
     RetryableError,
 )
+from dataflow.schema.changes import AddForeignKey, Change, CreateIndex, CreateTable
 from dataflow.schema.connection import Connection
 from dataflow.schema.lock import KEY, begin_locked
 from dataflow.schema.plan import Block, described
@@ -58,10 +59,25 @@ def transaction(connection: Connection, timeout: float) -> Iterator[None]:
 
 def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progress) -> None:
     """Run the blocks that belong in the transaction. Raises: MigrationFailedError, naming the change."""
-    for block in blocks:
-        if not block.concurrent:
-            run(connection, block)
+    now = [block for block in blocks if not block.concurrent]
+    fresh: list[Block] = []
+    made: set[str] = set()
+    for block in now if connection.dialect == "postgresql" else ():
+        if not all(_on_new_table(change, made) for change in block.changes):
+            break
+        fresh.append(block)
+    if len(fresh) > 1:  # one round trip for all that stands on nothing: no record can be in its way
+        run(
+            connection,
+            Block((), (";\n".join(each for block in fresh for each in block.statements),)),
+            "make the tables",
+        )
+        for block in fresh:
             progress(block)
+        now = now[len(fresh) :]
+    for block in now:
+        run(connection, block)
+        progress(block)
     if connection.dialect == "sqlite" and any(len(block.statements) > 1 for block in blocks):
         broken = connection.ask("PRAGMA foreign_key_check")
         if broken:
@@ -70,6 +86,14 @@ def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progres
                 f"records of {tables} would point to nothing; nothing was changed",
                 hint="find them with `dataflow verify`, and change or remove them first",
             )
+
+
+def _on_new_table(change: Change, made: set[str]) -> bool:
+    """Whether *change* makes a table, or an index of one of those *made*; which it then adds to."""
+    if isinstance(change, CreateTable):
+        made.add(change.table.name)
+        return True
+    return isinstance(change, CreateIndex | AddForeignKey) and change.table in made
 
 
 def run(connection: Connection, block: Block, name: str = "") -> None:

@@ -35,8 +35,16 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def digest(specs: Iterable[ModelSpec]) -> str:
     """Return a digest of all that decides the tables of these models, in any order of the models."""
-    spelled = sorted(map(plain, specs), key=lambda each: str(each["table"]))
-    return hashlib.sha256(msgspec.json.encode([EDITION, spelled])).hexdigest()
+    spelled = sorted(map(_spelled_once, specs))
+    return hashlib.sha256(b"%d;" % EDITION + b";".join(spelled)).hexdigest()
+
+
+def _spelled_once(spec: ModelSpec) -> bytes:
+    """Return `plain` as JSON, written once for each spec: it is asked for at every start, and more often in tests."""
+    kept: bytes | None = spec.__dict__.get("_plain")
+    if kept is None:
+        kept = spec.__dict__["_plain"] = msgspec.json.encode(plain(spec))
+    return kept
 
 
 def plain(spec: ModelSpec) -> dict[str, Any]:
@@ -54,22 +62,19 @@ def _field(field: FieldSpec) -> dict[str, Any]:
     kind, key = field.python_type, field.foreign_key
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         kind = type(next(iter(kind)).value)
-    said: dict[str, Any] = {
-        "name": field.name,
-        "type": getattr(kind, "__qualname__", str(kind)),
-        "nullable": field.nullable,
-        "primary_key": field.primary_key,
-        "autoincrement": field.autoincrement,
-        "max_length": field.max_length,
-        "naive": field.naive,
-        "encrypted": field.encrypted is not None,
-        "default": rules.default(field),
-        "rule": check.expression if (check := rules.check("", field, "postgresql")) else None,
-        "foreign_key": [str(key.target), key.on_delete] if key else None,
-        "column": field.column,
-        "column_type": field.column_type,
-    }
-    return {name: value for name, value in said.items() if value not in (None, False, "")}
+    said: dict[str, Any] = {"name": field.name, "type": getattr(kind, "__qualname__", str(kind))}
+    for name in ("nullable", "primary_key", "autoincrement", "max_length", "naive", "column", "column_type"):
+        if value := getattr(field, name):
+            said[name] = value
+    if field.encrypted is not None:
+        said["encrypted"] = True
+    if (default := rules.default(field)) is not None:
+        said["default"] = default
+    if (check := rules.check("", field, "postgresql")) is not None:
+        said["rule"] = check.expression
+    if key is not None:
+        said["foreign_key"] = [str(key.target), key.on_delete]
+    return said
 
 
 def want(models: Models, compiler: Compiler) -> Wanted:
