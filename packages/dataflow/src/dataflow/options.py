@@ -44,8 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     row_level_security: bool = False
     encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
     change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
-    tdd_mode: bool = False
-    test_mode: bool = False
+    tdd_mode: bool = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
+    test_mode: bool = False  # the same
 
 
 NOT_YET: Final = frozenset(
@@ -57,8 +57,6 @@ NOT_YET: Final = frozenset(
         "cache_url",
         "multi_tenant",
         "row_level_security",
-        "tdd_mode",
-        "test_mode",
     }
 )
 
