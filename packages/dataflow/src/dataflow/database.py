@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePath
@@ -15,6 +16,8 @@ from msgspec.structs import replace
 from dataflow import capabilities, options
 from dataflow import rekey as rekeying
 from dataflow.audit import Audit
+from dataflow.cache import caching
+from dataflow.cache.memory import MemoryCache
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
 from dataflow.executors.ddl import DDLConnection
@@ -31,11 +34,13 @@ from dataflow.model.declare import declare
 from dataflow.model.keyring import Keyring
 from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelSpec
+from dataflow.monitoring import Gauge, monitor
 from dataflow.nodes import ModelNodes
 from dataflow.operations import related
 from dataflow.operations import values as ops
-from dataflow.perform import perform
+from dataflow.perform import perform, planned
 from dataflow.rekey import Step
+from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
 from dataflow.schema import keys, ledger
 from dataflow.schema.front import Schema, Settings
@@ -82,6 +87,7 @@ class DataFlow:
             echo=self.options.echo,
         )
         self._fed: set[str] = set()  # the models that somebody listens to
+        self._monitor = monitor(self.options)
         self._prepared = -1  # the revision of the models whose tables are known to be there
         self._preparing = threading.Lock()
         NodeRegistry.default().add(self)
@@ -142,31 +148,67 @@ class DataFlow:
 
     def run(self, operation: ops.Operation, context: Context = ANONYMOUS) -> Any:
         """Run *operation*, blocking; return its outcome (`dataflow.operations.values` says which)."""
-        model = self.models[operation.model]
-        if self._prepared != self.models.revision:
-            self.prepare()
-        plan = self._plan(operation, model, context)
-        block = JOINED.get()
-        if block is not None and (mine := find(block, self._home)):
-            return mine.run(plan)
-        return self._sync.run(plan)
+        if self._monitor is None:
+            return self._run(operation, context)
+        began = time.perf_counter()
+        try:
+            outcome = self._run(operation, context)
+        except BaseException as fault:
+            self._monitor.note(operation, time.perf_counter() - began, fault)
+            raise
+        self._monitor.note(operation, time.perf_counter() - began, None)
+        return outcome
 
     async def arun(self, operation: ops.Operation, context: Context = ANONYMOUS) -> Any:
         """Like `run`, under asyncio."""
+        if self._monitor is None:
+            return await self._arun(operation, context)
+        began = time.perf_counter()
+        try:
+            outcome = await self._arun(operation, context)
+        except BaseException as fault:
+            self._monitor.note(operation, time.perf_counter() - began, fault)
+            raise
+        self._monitor.note(operation, time.perf_counter() - began, None)
+        return outcome
+
+    def _run(self, operation: ops.Operation, context: Context) -> Any:
+        model = self.models[operation.model]
+        if self._prepared != self.models.revision:
+            self.prepare()
+        block = JOINED.get()
+        if block is not None and (mine := find(block, self._home)):
+            return mine.run(self._plan(operation, model, context))
+        if model.cache is not None and isinstance(operation, ops.READS) and not getattr(operation, "include", ()):
+            asked, plan = self._asked(operation, model, context)
+            return model.cache.read(asked, lambda: self._sync.run(plan()))
+        return self._sync.run(self._plan(operation, model, context))
+
+    async def _arun(self, operation: ops.Operation, context: Context) -> Any:
         model = self.models[operation.model]
         if self._prepared != self.models.revision:
             await self.create_tables_async()
-        plan = self._plan(operation, model, context)
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
-            return await mine.arun(plan)
-        return await self._async.run(plan)
+            return await mine.arun(self._plan(operation, model, context))
+        if model.cache is not None and isinstance(operation, ops.READS) and not getattr(operation, "include", ()):
+            asked, plan = self._asked(operation, model, context)
+            return await model.cache.aread(asked, lambda: self._async.run(plan()))
+        return await self._async.run(self._plan(operation, model, context))
 
     def _plan(self, operation: ops.Operation, model: Model, context: Context) -> DataPlan[Any]:
         dialect, now = self.url.dialect, dt.datetime.now(dt.UTC)
         if isinstance(operation, ops.Read | ops.List) and operation.include:
             return related.plan(operation, self.models, lambda each, of: perform(each, of, context, dialect, now))
         return perform(operation, model, context, dialect, now)
+
+    def _asked(
+        self, operation: ops.Operation, model: Model, context: Context
+    ) -> tuple[ops.Operation, Callable[[], DataPlan[Any]]]:
+        """Return a read as policy rewrites it, which is what its answer is kept under, and what makes its plan."""
+        dialect, now = self.url.dialect, dt.datetime.now(dt.UTC)
+        rewritten = rewrites.apply(operation, model.spec, now)
+        return rewritten, lambda: planned(rewritten, model, context, dialect, now)
 
     # -- transactions ----------------------------------------------------------------------------------------
 
@@ -234,6 +276,15 @@ class DataFlow:
         self.prepare()
         specs = [model.spec for model in self.models]
         return rekeying.rekey(self._sync.ddl, specs, self._keyring, self.options.migration_lock_timeout, progress)
+
+    @property
+    def _cached(self) -> bool:
+        return self.options.cache_enabled or any(model.spec.options.cache for model in self.models)
+
+    @cached_property
+    def cache(self) -> MemoryCache:
+        """The answers that this process keeps."""
+        return MemoryCache()
 
     def _want_told(self, model: str) -> None:
         known = self.models[model]
@@ -321,6 +372,9 @@ class DataFlow:
                 return
             if (block := find(JOINED.get(), self._home)) and block.started:
                 raise TransactionError("a model was declared inside a transaction", hint="declare it before")
+            if self._cached:
+                every, ttl = self.options.cache_enabled, self.options.cache_ttl or caching.TTL
+                caching.arrange(self.models, self.cache, every=every, ttl=ttl)
             make = False
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
                 make = self.options.auto_migrate is True
@@ -341,6 +395,26 @@ class DataFlow:
         import asyncio  # 26 ms that a blocking program does not pay
 
         await asyncio.to_thread(self.prepare)
+
+    def metrics(self) -> str:
+        """Return what operations, connections and kept answers came to, in Prometheus' text format.
+
+        Raises: ConfigurationError without ``monitoring=True``.
+        """
+        if self._monitor is None:
+            raise ConfigurationError("nothing is measured", hint="pass monitoring=True")
+        return self._monitor.text(self._gauges())
+
+    def _gauges(self) -> Iterable[Gauge]:
+        executors = [self.__dict__[name] for name in ("_sync", "_async") if name in self.__dict__]
+        sizes = [executor.connections for executor in executors]
+        size, idle = sum(size for size, _ in sizes), sum(idle for _, idle in sizes)
+        yield Gauge("dataflow_pool_connections", "Connections that are open.", size)
+        yield Gauge("dataflow_pool_idle_connections", "Connections that wait to be used.", idle)
+        if "cache" in self.__dict__:
+            yield Gauge("dataflow_cache_hits_total", "Reads that a kept answer served.", self.cache.hits, "counter")
+            yield Gauge("dataflow_cache_misses_total", "Reads that none served.", self.cache.misses, "counter")
+            yield Gauge("dataflow_cache_answers", "Answers that are kept.", len(self.cache))
 
     def health_check(self) -> dict[str, Any]:
         """Return ``{"status": "healthy"}``, or "unhealthy" with the code and the sentence of what is wrong."""

@@ -50,10 +50,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 NOT_YET: Final = frozenset(
     {
-        "monitoring",
-        "slow_query_threshold",
-        "cache_enabled",
-        "cache_ttl",
         "cache_url",
         "multi_tenant",
         "row_level_security",
@@ -119,7 +115,7 @@ def _checked(given: Mapping[str, Any]) -> Options:
         options = msgspec.convert(given, Options)
     except msgspec.ValidationError as fault:
         raise ConfigurationError(f"a DataFlow option has a wrong value: {fault}") from None
-    for name in ("pool_size", "migration_lock_timeout", "pool_recycle"):
+    for name in ("slow_query_threshold", "cache_ttl", "pool_size", "migration_lock_timeout", "pool_recycle"):
         value = getattr(options, name)
         if value is not None and value <= 0:
             raise ConfigurationError(f"{name} must be greater than 0")

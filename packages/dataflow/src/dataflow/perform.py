@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from dataflow.effects import DataPlan
+from dataflow.effects import DataPlan, after_commit
 from dataflow.model.registry import Model
 from dataflow.operations import plans
 from dataflow.operations import values as ops
@@ -22,7 +22,22 @@ def perform(
     operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime
 ) -> DataPlan[Any]:
     """Return the plan of *operation* as the model's policies let it run; *now* is the time it writes, in UTC."""
-    plan = plans.plan(rewrites.apply(operation, model.spec, now), model, dialect)
-    if model.teller is not None and not isinstance(operation, ops.READS):
-        return model.teller.tell(plan, operation, context, dialect, now)  # type: ignore[no-any-return]  # as it came
-    return plan
+    return planned(rewrites.apply(operation, model.spec, now), model, context, dialect, now)
+
+
+def planned(
+    operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime
+) -> DataPlan[Any]:
+    """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
+    plan = plans.plan(operation, model, dialect)
+    if isinstance(operation, ops.READS):
+        return plan
+    if model.teller is not None:
+        plan = model.teller.tell(plan, operation, context, dialect, now)
+    return _bumping(plan, model) if model.bumps else plan
+
+
+def _bumping(plan: DataPlan[Any], model: Model) -> DataPlan[Any]:
+    """Asked for before the plan: what it commits before it fails makes answers old as well."""
+    yield from after_commit(*model.bumps)
+    return (yield from plan)

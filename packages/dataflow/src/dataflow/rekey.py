@@ -66,11 +66,11 @@ def _old(
     connection: Connection, spec: ModelSpec, field: FieldSpec, keyring: Keyring, last: Any
 ) -> list[tuple[Any, bytes]]:
     """Return the next records whose value another key has sealed."""
-    column, table = quoted(field.name), quoted(spec.table)
-    after, given = (" AND id > ?", (last,)) if last is not None else ("", ())
+    column, id, table = quoted(field.stored_as), _id(spec), quoted(spec.table)
+    after, given = (f" AND {id} > ?", (last,)) if last is not None else ("", ())
     locked = " FOR UPDATE" if connection.dialect == "postgresql" else ""
     wanted = f"substr({column}, 2, {ID}) <> ?{after}"
-    statement = f"SELECT id, {column} FROM {table} WHERE {wanted} ORDER BY id LIMIT {BATCH}{locked}"
+    statement = f"SELECT {id}, {column} FROM {table} WHERE {wanted} ORDER BY {id} LIMIT {BATCH}{locked}"
     return [(row[0], row[1]) for row in connection.ask(statement, (keyring.first.id, *given))]
 
 
@@ -83,5 +83,10 @@ def _sealed(connection: Connection, spec: ModelSpec, field: FieldSpec, keyring: 
         return False
     searched = field.encrypted is not None and field.encrypted.searchable
     anew = keyring.first.seal(plain, place, searched=searched)
-    connection.ask(f"UPDATE {quoted(spec.table)} SET {quoted(field.name)} = ? WHERE id = ?", (anew, id))
+    assignment = f"{quoted(field.stored_as)} = ? WHERE {_id(spec)} = ?"
+    connection.ask(f"UPDATE {quoted(spec.table)} SET {assignment}", (anew, id))
     return True
+
+
+def _id(spec: ModelSpec) -> str:
+    return quoted(spec.by_name["id"].stored_as)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from dataflow.effects import DataPlan
@@ -26,6 +26,7 @@ class AsyncExecutor:
             database = AsyncSqliteDatabase(required(shared, url, options))
             self._engine, self._perform = database, database.run
             self._close, self._aclose = database.close, database.aclose
+            self._pools: Callable[[], Sequence[Any]] = tuple  # those of the blocking executor
             self._end_shared = None if shared else database.shared.close
         else:
             from dataflow.executors.postgres import AsyncpgDatabase  # asyncpg: 50 ms
@@ -33,6 +34,7 @@ class AsyncExecutor:
             server = AsyncpgDatabase(url, options)
             self._engine, self._perform = server, lambda plan, within: aperform(plan, server, within)
             self._close, self._aclose = server.close, server.aclose
+            self._pools = server.loops.values
             self._end_shared = None
 
     def run(self, plan: DataPlan[T], transaction: AsyncTransaction | None = None) -> Awaitable[T]:
@@ -45,6 +47,12 @@ class AsyncExecutor:
     async def begin(self, isolation: str = "") -> AsyncTransaction:
         """Begin a transaction for several plans: "read committed", "repeatable read", "serializable"."""
         return AsyncTransaction(self._engine, await self._engine.begin(isolation))
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections of its own there are, in all loops, and how many of them are idle."""
+        pools = self._pools()
+        return sum(pool.size for pool in pools), sum(pool.idle for pool in pools)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop, and cut those of other loops."""

@@ -42,6 +42,11 @@ class SyncExecutor:
         """Begin a transaction for several plans: "read committed", "repeatable read", "serializable"."""
         return Transaction(self._engine, isolation)
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections there are, and how many of them are idle."""
+        return self._engine.pool.size, self._engine.pool.idle
+
     def ping(self) -> None:
         """Ask the database for a sign of life. Raises: DatabaseUnavailableError."""
         with self.ddl() as connection:

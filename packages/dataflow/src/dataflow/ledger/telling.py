@@ -61,9 +61,8 @@ class Teller:
         return self._told(through(plan, _OnSqlite(Told(self.on_connections, values, self._load)).ask))
 
     def _told(self, plan: DataPlan[T]) -> DataPlan[T]:
-        outcome = yield from plan
-        yield from after_commit(self._committed)
-        return outcome
+        yield from after_commit(self._committed)  # asked for first: what commits before a failure is told too
+        return (yield from plan)
 
 
 class _OnSqlite:

@@ -95,6 +95,8 @@ def _encrypted(
             continue
         if column.primary_key or column.managed or column.foreign_key is not None:
             raise ModelError(f"field {column.name!r} of model {cls.__name__} is a key, and cannot be encrypted")
+        if column.column_type:
+            raise ModelError(f"field {column.name!r} of model {cls.__name__} is encrypted: its column holds bytes")
         if any(column.name in index.fields for index in indexes):
             raise ModelError(
                 f"an index of model {cls.__name__} is on {column.name!r}, which is encrypted",

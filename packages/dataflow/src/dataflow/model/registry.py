@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,12 +31,14 @@ class Teller(Protocol):
 class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""
 
-    __slots__ = ("__weakref__", "_models", "_table", "spec", "teller")
+    __slots__ = ("__weakref__", "_models", "_table", "bumps", "cache", "spec", "teller")
 
     def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
         self.spec = spec
         self._models = models
         self._table: sa.Table | None = None
+        self.cache: Any = None  # `dataflow.cache.caching.ModelCache` where its answers are kept
+        self.bumps: tuple[Callable[[], None], ...] = ()  # what a write to it makes old
         self.teller: Teller | None = None  # set by the database where somebody wants to be told of its changes
 
     def __repr__(self) -> str:

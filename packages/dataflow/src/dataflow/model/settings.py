@@ -20,7 +20,7 @@ from kailash.shapes import REQUIRED
 
 KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__renamed__", "__analytics__")
 ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
-NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned", "cache"})
+NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned"})
 EVENTS: Final = ("create", "update", "delete")  # besides "<field>_change"
 RESERVED_PREFIXES: Final = ("sqlite_", "pg_", "dataflow_")  # tables of the databases, and our own
 
@@ -87,6 +87,14 @@ def _flag(model: str, name: str, value: Any, columns: Sequence[str]) -> bool:
     raise ModelError(f"{name!r} in __dataflow__ of model {model} must be True or False")
 
 
+def _seconds(model: str, name: str, value: Any, columns: Sequence[str]) -> bool | float:
+    if isinstance(value, Mapping) and set(value) == {"ttl"}:
+        value = value["ttl"]
+    if isinstance(value, bool) or (isinstance(value, int | float) and value > 0):
+        return value
+    raise ModelError(f"{name!r} in __dataflow__ of model {model} must be True, False or a number of seconds")
+
+
 def _fields(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[str, ...]:
     fields = (value,) if isinstance(value, str) else tuple(value or ())
     if unknown := next((field for field in fields if field not in columns), None):
@@ -109,6 +117,7 @@ def _events(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[
 
 OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
     "audit_log": _flag,
+    "cache": _seconds,
     "feed": _flag,
     "encrypted": _fields,
     "timestamps": _flag,

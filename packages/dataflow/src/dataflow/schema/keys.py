@@ -35,7 +35,7 @@ def install(connect: Connect, timeout: float, specs: Iterable[ModelSpec], keyrin
 
     Raises: ConfigurationError for a key that is missing; SchemaMismatchError where nothing may be made.
     """
-    searched = [(spec, f.name) for spec in specs for f in spec.fields if f.encrypted and f.encrypted.searchable]
+    searched = [(spec, f.stored_as) for spec in specs for f in spec.fields if f.encrypted and f.encrypted.searchable]
     with connect() as connection:
         if not _missing(connection, searched, keyring):
             return

@@ -402,7 +402,7 @@ def test_an_index_that_makes_no_sense_is_refused(said: Any, words: str) -> None:
         declared({"name": str}, __indexes__=said)
 
 
-@pytest.mark.parametrize("option", ["multi_tenant", "soft_delete", "versioned", "cache"])
+@pytest.mark.parametrize("option", ["multi_tenant", "soft_delete", "versioned"])
 def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(option: str) -> None:
     with pytest.raises(NotAvailableError, match=f"'{option}'.*Thing.*not available in this version"):
         declared({"name": str}, __dataflow__={option: True})
@@ -414,6 +414,7 @@ def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(option: st
     ("said", "words"),
     [
         ({"audit_log": "yes"}, "'audit_log'.*True or False"),
+        ({"cache": -1}, "number of seconds"),
         ({"encrypted": ["sttus"]}, "not a field"),
         ({"encrypted": ["id"]}, "is a key"),
         ({"workflow_events": ["statsu_change"]}, "unknown event 'statsu_change'"),
