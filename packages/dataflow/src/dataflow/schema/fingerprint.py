@@ -25,10 +25,12 @@ SELECT (SELECT count(*) FROM pg_class c
   SELECT concat_ws(',', 't', relname, relkind) AS part FROM wanted
   UNION ALL
   SELECT concat_ws(',', 'c', w.relname, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity,
-      a.attgenerated, a.attcollation, md5(d.adbin::text))
+      a.attgenerated, a.attcollation)
     FROM wanted w JOIN pg_attribute a ON a.attrelid = w.oid
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef
     WHERE a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL
+  SELECT concat_ws(',', 'd', w.relname, d.adnum, md5(d.adbin::text))
+    FROM wanted w JOIN pg_attrdef d ON d.adrelid = w.oid
   UNION ALL
   SELECT concat_ws(',', 'i', w.relname, i.indexrelid, i.indisunique, i.indisprimary, i.indisvalid, i.indkey,
       md5(i.indexprs::text), md5(i.indpred::text))
