@@ -239,7 +239,7 @@ class DataFlow:
     ) -> Callable[[], None] | Callable[[Hear], Hear]:
         """Call *hear* with each change of *model* that is committed from now on; return the function that ends this.
 
-        Without *hear* it is a decorator. events: of "create", "update", "delete"; all if none is given. The function is
+        Without *hear* it is a decorator. events: "create", "update", "delete", "<field>_change"; all if none. It is
         called on the feed's own thread, after the commit. Raises: UnknownModelError.
         """
         if hear is not None:

@@ -21,7 +21,7 @@ from dataflow.ledger.spelling import Reader, plain
 from dataflow.model.registry import Models
 from dataflow.operations.dialect import Dialect
 from dataflow.transactions.joined import Home
-from kailash.errors import KailashError
+from kailash.errors import ConfigurationError, KailashError, did_you_mean
 from kailash.events import Event
 
 POLL: Final = 0.25  # seconds; arbitrary: a reader of another process's changes waits no longer
@@ -51,7 +51,9 @@ class Listener(msgspec.Struct):
 
     def wants(self, event: Event) -> bool:
         """Whether this change is one that it asked for."""
-        return (not self.models or event.model in self.models) and (not self.events or event.event in self.events)
+        if self.models and event.model not in self.models:
+            return False
+        return not self.events or event.event in self.events or not self.events.isdisjoint(field_changes(event))
 
 
 class Feed:
@@ -144,7 +146,15 @@ class Feed:
     # -- listening -------------------------------------------------------------------------------------------
 
     def listen(self, hear: Hear, models: Collection[str] = (), events: Collection[str] = ()) -> Callable[[], None]:
-        """Call *hear* with every change that is committed from now on; return the function that ends this."""
+        """Call *hear* with every change that is committed from now on; return the function that ends this.
+
+        events: "create", "update", "delete", and "<field>_change" of an update that changes the field; all if none.
+        Raises: ConfigurationError for an event that none of the models has.
+        """
+        fields = {name for model in models or self._models.names for name in self._models[model].spec.by_name}
+        known = ("create", "update", "delete", *[f"{name}_change" for name in fields])
+        if unknown := next((event for event in events if event not in known), None):
+            raise ConfigurationError(f"there is no event {unknown!r}", hint=did_you_mean(unknown, known))
         listener = Listener(hear, frozenset(models), frozenset(events))
         self.enable(*models)
         with self._lock:

@@ -121,6 +121,12 @@ def _checked(given: Mapping[str, Any]) -> Options:
             raise ConfigurationError(f"{name} must be greater than 0")
     if options.change_detection_method not in METHODS:
         raise ConfigurationError(f"change_detection_method is one of {', '.join(filter(None, METHODS))}")
+    sqlite = options.database_url.startswith("sqlite")
+    if options.change_detection_method == "polling" or (sqlite and options.change_detection_method == METHODS[2]):
+        raise NotAvailableError(
+            f"change_detection_method={options.change_detection_method!r} is not available here in this version",
+            hint='"outbox" tells of all that goes through dataflow, and on PostgreSQL of all SQL',
+        )
     if options.max_overflow is not None and options.max_overflow < 0:
         raise ConfigurationError("max_overflow must not be negative")
     return options

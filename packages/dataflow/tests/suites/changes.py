@@ -21,6 +21,7 @@ from dataflow.errors import (
 )
 from dataflow.model.spec import Secret
 from kailash.context import Context
+from kailash.errors import ConfigurationError
 from kailash.events import Event
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.builder import WorkflowBuilder
@@ -347,6 +348,21 @@ class Heard(Shop):
         shop.do("notes.create", text="x")
 
         assert heard.wait(20)
+
+    def test_a_listener_can_ask_for_the_change_of_a_field(self, shop: Face) -> None:
+        heard: list[Any] = []
+        shop.db.on_model_change("Order", lambda event: heard.append(event.after), events=["status_change"])
+        shop.do("orders.create", customer_id=self.customer(shop))
+        shop.do("orders.update", id=1, total=5)
+        shop.do("orders.update", id=1, status="paid")
+
+        shop.db.close()
+
+        assert [each["status"] for each in heard] == ["paid"]
+
+    def test_an_event_that_there_is_not_is_refused(self, shop: Face) -> None:
+        with pytest.raises(ConfigurationError, match="statsu_change"):
+            shop.db.on_model_change("Order", print, events=["statsu_change"])
 
     def test_closing_hands_out_what_is_committed(self, shop: Face) -> None:
         heard: list[Any] = []

@@ -55,6 +55,12 @@ def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(name: str)
     DataFlow(MEMORY, **{name: False})
 
 
+@pytest.mark.parametrize("method", ["polling", "database_triggers"])
+def test_a_way_to_detect_changes_that_is_not_there_is_refused(method: str) -> None:
+    with pytest.raises(NotAvailableError, match=method):
+        DataFlow(MEMORY, change_detection_method=method)
+
+
 def test_an_unknown_keyword_is_refused_with_the_closest_name() -> None:
     with pytest.raises(TypeError, match="pool_size"):
         DataFlow(MEMORY, poolsize=5)
