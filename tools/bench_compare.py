@@ -5,7 +5,8 @@ distribution; ``--base COMMIT`` with any commit, as CI does for a pull request.
 
 Rule 1: both sides are wheels in environments that hold the same of everything else.
 Rule 2: both live at once and take turns, round by round, the first to go changing each time.
-Rule 3: worse means that the whole interval of the ratio lies above 1.25; a case that is not yet clear is measured more.
+Rule 3: worse means that the whole interval of the ratio lies above 1.25, and still does after as many rounds as there
+may be; a case that is not yet clear is measured more.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, NamedTuple
 
 import confidence
@@ -109,22 +111,49 @@ class Side:
 Measure = Callable[[str, int], float]
 
 
-def compare(case: str, before: Measure, now: Measure) -> Verdict:
-    """Return the verdict on one case, measured until it is clear or `MOST` rounds are done."""
-    calls = max(1, math.ceil(ROUND / max(before(case, 1), now(case, 1), 1e-7)))
-    calls = max(1, math.ceil(ROUND / max(before(case, calls), 1e-7)))  # warm now
-    now(case, calls)
-    old: list[float] = []
-    new: list[float] = []
-    while True:
-        for _ in range(ROUNDS):
+class Pairs(NamedTuple):
+    """What was measured of one case: as many calls a round, and the seconds of one, pair by pair."""
+
+    calls: int
+    before: list[float]
+    now: list[float]
+
+    @property
+    def settled(self) -> bool:
+        """Whether more rounds would change nothing: worse is said only after `MOST` of them."""
+        found = confidence.interval(self.before, self.now)
+        return len(self.now) >= MOST or not (found.open or found.verdict == "WORSE")
+
+
+def compare(cases: Sequence[str], before: Measure, now: Measure) -> list[Verdict]:
+    """Return the verdict on each case, measured until it is clear or `MOST` rounds are done.
+
+    A round is one pair of each case that is not settled, so that a busy moment of the machine meets all cases a little
+    and none altogether.
+    """
+    pairs = {case: Pairs(_calls(case, before, now), [], []) for case in cases}
+    pending = list(cases)
+    for number in range(MOST):
+        if number and number % ROUNDS == 0:
+            pending = [case for case in pending if not pairs[case].settled]
+        for case in pending:
+            calls, old, new = pairs[case]
             sides = [(before, old), (now, new)]
-            for measure, times in sides if len(old) % 2 else reversed(sides):
+            for measure, times in sides if number % 2 else reversed(sides):
                 times.append(measure(case, calls))
-        found = confidence.interval(old, new)
-        if not found.open or len(old) >= MOST:
-            middle = len(old) // 2
-            return Verdict(case, sorted(old)[middle], sorted(new)[middle], found, len(old))
+    return [_verdict(case, old, new) for case, (_, old, new) in pairs.items()]
+
+
+def _calls(case: str, before: Measure, now: Measure) -> int:
+    """Return how many calls make a round, once both sides are warm."""
+    cold = max(before(case, 1), now(case, 1))
+    calls = max(1, math.ceil(ROUND / max(cold, 1e-7)))
+    warm = min(before(case, calls), now(case, calls))
+    return max(1, math.ceil(ROUND / max(warm, 1e-7)))
+
+
+def _verdict(case: str, old: list[float], new: list[float]) -> Verdict:
+    return Verdict(case, median(old), median(new), confidence.interval(old, new), len(old))
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
@@ -208,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with sides(root, root / ".workshop" / "bench", commits) as (before, now):
             common = [case for case in [*STARTS, *before.cases] if case in now.cases or case in STARTS]
             chosen = [case for case in common if given.only in case]
-            verdicts = [compare(case, before.round, now.round) for case in chosen]
+            verdicts = compare(chosen, before.round, now.round)
     except book.ReleaseError as refused:
         print(f"bench-compare: {refused}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -58,20 +59,45 @@ def test_times_that_are_none_are_refused(before: list[float], now: list[float]) 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_same_code_is_not_called_worse_by_noise(seed: int) -> None:
-    verdict = bench_compare.compare("x", noisy(0.01, 0.3, seed), noisy(0.01, 0.3, seed + 1000))
+    (verdict,) = bench_compare.compare(["x"], noisy(0.01, 0.3, seed), noisy(0.01, 0.3, seed + 1000))
 
     assert verdict.ratio.verdict == "as before"
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_code_that_takes_half_as_long_again_is_called_worse(seed: int) -> None:
-    verdict = bench_compare.compare("x", noisy(0.01, 0.2, seed), noisy(0.016, 0.2, seed + 1000))
+    (verdict,) = bench_compare.compare(["x"], noisy(0.01, 0.2, seed), noisy(0.016, 0.2, seed + 1000))
 
-    assert verdict.ratio.verdict == "WORSE"
+    assert (verdict.ratio.verdict, verdict.rounds) == ("WORSE", bench_compare.MOST)
+
+
+def test_a_busy_moment_of_one_side_is_not_called_worse() -> None:
+    """The first rounds of what is here take four times as long; then they do not."""
+    count = itertools.count()
+
+    def disturbed(case: str, calls: int) -> float:
+        return 0.04 if next(count) < bench_compare.ROUNDS + 2 else 0.01
+
+    (verdict,) = bench_compare.compare(["x"], noisy(0.01, 0.1, 3), disturbed)
+
+    assert verdict.rounds > bench_compare.ROUNDS
+    assert verdict.ratio.verdict == "as before"
+
+
+def test_the_rounds_of_all_cases_are_spread_over_the_run() -> None:
+    order: list[str] = []
+
+    def side(case: str, calls: int) -> float:
+        order.append(case)
+        return 0.06
+
+    bench_compare.compare(["a", "b"], side, side)
+
+    assert order[8:] == ["a", "a", "b", "b"] * bench_compare.ROUNDS
 
 
 def test_what_is_not_clear_is_measured_more_and_not_called_worse() -> None:
-    verdict = bench_compare.compare("x", noisy(0.01, 0.6, 1), noisy(0.0126, 0.6, 2))
+    (verdict,) = bench_compare.compare(["x"], noisy(0.01, 0.6, 1), noisy(0.0126, 0.6, 2))
 
     assert verdict.rounds > bench_compare.ROUNDS
     assert verdict.ratio.verdict != "WORSE"
@@ -87,7 +113,7 @@ def test_both_sides_go_first_in_turn() -> None:
 
         return measure
 
-    bench_compare.compare("x", side("before"), side("now"))
+    bench_compare.compare(["x"], side("before"), side("now"))
 
     warmed = order[4:]
     rounds = list(zip(warmed[::2], warmed[1::2], strict=True))
