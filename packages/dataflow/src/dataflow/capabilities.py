@@ -35,6 +35,7 @@ class Action(msgspec.Struct, frozen=True):
     summary: str  # with {one} and {many}
     bulk: bool = False
     idempotent: bool = True
+    policy: str = ""  # of the model, without which there is no such operation
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
@@ -52,6 +53,8 @@ ACTIONS: Final[Mapping[str, Action]] = {
         Action("bulk_update", Nature.WRITE, spellings.bulk_update, "Change many {many}.", True, False),
         Action("bulk_delete", Nature.DESTROY, spellings.bulk_delete, "Delete many {many}.", True),
         Action("bulk_upsert", Nature.WRITE, spellings.bulk_upsert, "Create or change many {many}.", True),
+        Action("restore", Nature.WRITE, spellings.restore, "Undo the deletion of one {one}.", policy="soft_delete"),
+        Action("purge", Nature.DESTROY, spellings.purge, "Remove one deleted {one} for good.", policy="soft_delete"),
     )
 }
 
@@ -73,8 +76,13 @@ class OperationIntake:
 
 def of_model(model: Model, runner: Runner) -> Iterator[Capability]:
     """Yield the capabilities of *model*."""
-    for action in ACTIONS.values():
+    for action in actions(model.spec):
         yield _capability(action, model, runner)
+
+
+def actions(spec: ModelSpec) -> list[Action]:
+    """Return the operations that a model has, given its policies."""
+    return [action for action in ACTIONS.values() if not action.policy or getattr(spec.options, action.policy)]
 
 
 def _capability(action: Action, model: Model, runner: Runner) -> Capability:

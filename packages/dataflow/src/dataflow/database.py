@@ -33,7 +33,7 @@ from dataflow.model import keyring
 from dataflow.model.declare import declare
 from dataflow.model.keyring import Keyring
 from dataflow.model.registry import Model, Models
-from dataflow.model.spec import ModelSpec
+from dataflow.model.spec import ModelOptions, ModelSpec
 from dataflow.monitoring import Gauge, monitor
 from dataflow.nodes import ModelNodes
 from dataflow.operations import related
@@ -44,6 +44,7 @@ from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
 from dataflow.schema import keys, ledger
 from dataflow.schema.front import Schema, Settings
+from dataflow.tenants import ForTenants
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
 from kailash.capability import Capability
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=type)
 
 
-class DataFlow:
+class DataFlow(ForTenants):
     """Models, and the operations on them, in one database.
 
     ``DataFlow("sqlite:///shop.db")``, or ``$DATABASE_URL``, or ``sqlite:///dataflow.db``. Making one does no I/O:
@@ -76,6 +77,7 @@ class DataFlow:
         self.url = DatabaseURL.parse(self.options.database_url)
         self.models = Models()
         self.models.keyring = self._keyring
+        self._defaults = ModelOptions(multi_tenant=self.options.multi_tenant)
         self.express = Express(self)
         self.express_sync = ExpressSync(self)
         self._home = Home(self.prepare, self.create_tables_async, lambda: self._sync, lambda: self._async)
@@ -99,7 +101,7 @@ class DataFlow:
 
         Raises: ModelError.
         """
-        spec = declare(cls)
+        spec = declare(cls, self._defaults)
         if self._keyring is None and any(field.encrypted for field in spec.fields):
             raise ConfigurationError(
                 f"model {spec.name} has encrypted fields, and there is no key",
@@ -141,7 +143,7 @@ class DataFlow:
                 }
                 for name, relation in self.models[model].relations.items()
             },
-            "operations": [*capabilities.ACTIONS],
+            "operations": [action.name for action in capabilities.actions(spec)],
         }
 
     # -- operations ------------------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ class DataFlow:
     ) -> tuple[ops.Operation, Callable[[], DataPlan[Any]]]:
         """Return a read as policy rewrites it, which is what its answer is kept under, and what makes its plan."""
         dialect, now = self.url.dialect, dt.datetime.now(dt.UTC)
-        rewritten = rewrites.apply(operation, model.spec, now)
+        rewritten = rewrites.apply(operation, model, context, now)
         return rewritten, lambda: planned(rewritten, model, context, dialect, now)
 
     # -- transactions ----------------------------------------------------------------------------------------

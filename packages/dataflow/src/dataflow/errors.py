@@ -6,6 +6,9 @@ DataFlowError
 +-- DuplicateError        a unique constraint refused the write
 +-- ForeignKeyError       a foreign key refused the write
 +-- ConstraintError       another constraint refused the write
++-- VersionConflictError  the record is not of the version that the caller knows
++-- TenantRequiredError   a multi-tenant model was asked for without a tenant
++-- InvalidTenantError    no tenant can have that name
 +-- UnconfirmedError      an unfiltered bulk change was not confirmed
 +-- IncludeTooLargeError  too many records would come along with an answer
 +-- SchemaMismatchError   a table is not what its model says
@@ -71,6 +74,27 @@ class ConstraintError(DataFlowError):
 
     kind = Kind.INVALID
     code = "constraint"
+
+
+class VersionConflictError(DataFlowError):
+    """The record is not of the version that the caller knows: somebody else changed it in between."""
+
+    kind = Kind.CONFLICT
+    code = "version_conflict"
+
+
+class TenantRequiredError(DataFlowError):
+    """A multi-tenant model was asked for without saying for which tenant."""
+
+    kind = Kind.DENIED
+    code = "tenant_required"
+
+
+class InvalidTenantError(DataFlowError):
+    """No tenant can have that name."""
+
+    kind = Kind.INVALID
+    code = "invalid_tenant"
 
 
 class UnconfirmedError(DataFlowError):

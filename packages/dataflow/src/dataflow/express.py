@@ -51,10 +51,11 @@ class _Questions:
     def _create(self, model: str, values: Values) -> ops.Create:
         return ops.Create(model, spellings.stored(self._db.spec(model), values))
 
-    def _read(self, model: str, id: Any, include: Include) -> ops.Read:
+    def _read(self, model: str, id: Any, include: Include, *, shown: bool) -> ops.Read:
         spec = self._db.spec(model)
         wanted = including.read(spec, None, include)[1] if include else ()
-        return ops.Read(model, spec.record.check_value("id", id), include=wanted)
+        id = spec.record.check_value("id", id)
+        return ops.Read(model, id, include=wanted, deleted=spellings.deleted(spec, shown=shown))
 
     def _find(self, model: str, filter: Values, include: Include) -> ops.Read:
         spec = self._db.spec(model)
@@ -62,24 +63,36 @@ class _Questions:
         return ops.Read(model, None, self._where(spec, filter), include=wanted)
 
     def _list(
-        self, model: str, filter: Values | None, page: ordering.Page, order_by: Any, include: Include
+        self, model: str, filter: Values | None, page: ordering.Page, order_by: Any, include: Include, *, shown: bool
     ) -> ops.List:
         spec = self._db.spec(model)
         order = ordering.parse_order(order_by or (), spec.record)
         wanted = including.read(spec, None, include)[1] if include else ()
-        return ops.List(model, self._where(spec, filter), order, page, include=wanted)
+        deleted = spellings.deleted(spec, shown=shown)
+        return ops.List(model, self._where(spec, filter), order, page, include=wanted, deleted=deleted)
 
-    def _count(self, model: str, filter: Values | None) -> ops.Count:
-        return ops.Count(model, self._where(self._db.spec(model), filter))
+    def _count(self, model: str, filter: Values | None, *, shown: bool) -> ops.Count:
+        spec = self._db.spec(model)
+        return ops.Count(model, self._where(spec, filter), spellings.deleted(spec, shown=shown))
 
     def _aggregate(self, model: str, asked: Values) -> ops.Operation:
         return spellings.aggregate(self._db.spec(model), asked).operation
 
-    def _update(self, model: str, id: Any, fields: Values) -> ops.Operation:
-        return spellings.update(self._db.spec(model), {"id": id, "fields": fields}).operation
+    def _update(self, model: str, id: Any, fields: Values, version: int | None) -> ops.Operation:
+        given = {"id": id, "fields": fields} if version is None else _versioned(id, version, fields=fields)
+        return spellings.update(self._db.spec(model), given).operation
 
-    def _delete(self, model: str, id: Any) -> ops.Delete:
-        return ops.Delete(model, self._db.spec(model).record.check_value("id", id))
+    def _delete(self, model: str, id: Any, version: int | None) -> ops.Operation:
+        spec = self._db.spec(model)
+        if version is None:
+            return ops.Delete(model, spec.record.check_value("id", id))
+        return spellings.delete(spec, _versioned(id, version)).operation
+
+    def _restore(self, model: str, id: Any) -> ops.Operation:
+        return spellings.restore(self._db.spec(model), {"id": id}).operation
+
+    def _purge(self, model: str, id: Any) -> ops.Operation:
+        return spellings.purge(self._db.spec(model), {"id": id}).operation
 
     def _upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None) -> ops.Operation:
         return spellings.upsert(self._db.spec(model), {**values, "conflict_on": conflict_on}).operation
@@ -107,6 +120,10 @@ class _Questions:
         return spellings.bulk_create(spec, {"data": files.records(path, spec.settable)})
 
 
+def _versioned(id: Any, version: int, **more: Any) -> dict[str, Any]:
+    return {"id": id, "expected_version": version, **more}
+
+
 def _only(operation: Any, records: Records) -> Record:
     if not records:
         raise absent(operation)
@@ -121,9 +138,11 @@ class Express(_Questions):
         record: Record = await self._db.arun(self._create(model, values))
         return record
 
-    async def read(self, model: str, id: Any, *, include: Include = None) -> Record | None:
+    async def read(
+        self, model: str, id: Any, *, include: Include = None, include_deleted: bool = False
+    ) -> Record | None:
         """Return the record of that id, with those that it belongs to and has, or None."""
-        record: Record | None = await self._db.arun(self._read(model, id, include))
+        record: Record | None = await self._db.arun(self._read(model, id, include, shown=include_deleted))
         return record
 
     async def find_one(self, model: str, filter: Values, *, include: Include = None) -> Record | None:
@@ -140,15 +159,17 @@ class Express(_Questions):
         offset: int = 0,
         order_by: Any = None,
         include: Include = None,
+        include_deleted: bool = False,
     ) -> builtins.list[Record]:
         """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
         page = ordering.page(limit, offset, None)
-        listing: ops.Listing = await self._db.arun(self._list(model, filter, page, order_by, include))
+        operation = self._list(model, filter, page, order_by, include, shown=include_deleted)
+        listing: ops.Listing = await self._db.arun(operation)
         return listing.records
 
-    async def count(self, model: str, filter: Values | None = None) -> int:
+    async def count(self, model: str, filter: Values | None = None, *, include_deleted: bool = False) -> int:
         """Return how many records *filter* finds."""
-        number: int = await self._db.arun(self._count(model, filter))
+        number: int = await self._db.arun(self._count(model, filter, shown=include_deleted))
         return number
 
     async def aggregate(self, model: str, **asked: Any) -> builtins.list[Record]:
@@ -159,14 +180,26 @@ class Express(_Questions):
         rows: builtins.list[Record] = await self._db.arun(self._aggregate(model, asked))
         return rows
 
-    async def update(self, model: str, id: Any, fields: Values) -> Record:
-        """Change fields of one record; return it as it is then. Raises: RecordNotFoundError."""
-        operation = self._update(model, id, fields)
+    async def update(self, model: str, id: Any, fields: Values, *, expected_version: int | None = None) -> Record:
+        """Change fields of one record; return it as it is then.
+
+        Raises: RecordNotFoundError; VersionConflictError where it is not of the *expected_version*.
+        """
+        operation = self._update(model, id, fields, expected_version)
         return _only(operation, await self._db.arun(operation))
 
-    async def delete(self, model: str, id: Any) -> bool:
-        """Delete one record; return whether there was one."""
-        return bool(await self._db.arun(self._delete(model, id)))
+    async def delete(self, model: str, id: Any, *, expected_version: int | None = None) -> bool:
+        """Delete one record; return whether there was one. Raises: VersionConflictError, as `update`."""
+        return bool(await self._db.arun(self._delete(model, id, expected_version)))
+
+    async def restore(self, model: str, id: Any) -> Record:
+        """Undo the deletion of one record; return it. Raises: RecordNotFoundError where none is marked as deleted."""
+        operation = self._restore(model, id)
+        return _only(operation, await self._db.arun(operation))
+
+    async def purge(self, model: str, id: Any) -> bool:
+        """Remove one record for good that is marked as deleted; return whether there was one."""
+        return bool(await self._db.arun(self._purge(model, id)))
 
     async def upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None = None) -> Record:
         """Store a record, or change the one with the same *conflict_on*; return it as it is then."""
@@ -222,9 +255,9 @@ class ExpressSync(_Questions):
         record: Record = self._db.run(self._create(model, values))
         return record
 
-    def read(self, model: str, id: Any, *, include: Include = None) -> Record | None:
+    def read(self, model: str, id: Any, *, include: Include = None, include_deleted: bool = False) -> Record | None:
         """Return the record of that id, with those that it belongs to and has, or None."""
-        record: Record | None = self._db.run(self._read(model, id, include))
+        record: Record | None = self._db.run(self._read(model, id, include, shown=include_deleted))
         return record
 
     def find_one(self, model: str, filter: Values, *, include: Include = None) -> Record | None:
@@ -241,15 +274,17 @@ class ExpressSync(_Questions):
         offset: int = 0,
         order_by: Any = None,
         include: Include = None,
+        include_deleted: bool = False,
     ) -> builtins.list[Record]:
         """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
         page = ordering.page(limit, offset, None)
-        listing: ops.Listing = self._db.run(self._list(model, filter, page, order_by, include))
+        operation = self._list(model, filter, page, order_by, include, shown=include_deleted)
+        listing: ops.Listing = self._db.run(operation)
         return listing.records
 
-    def count(self, model: str, filter: Values | None = None) -> int:
+    def count(self, model: str, filter: Values | None = None, *, include_deleted: bool = False) -> int:
         """Return how many records *filter* finds."""
-        number: int = self._db.run(self._count(model, filter))
+        number: int = self._db.run(self._count(model, filter, shown=include_deleted))
         return number
 
     def aggregate(self, model: str, **asked: Any) -> builtins.list[Record]:
@@ -260,14 +295,26 @@ class ExpressSync(_Questions):
         rows: builtins.list[Record] = self._db.run(self._aggregate(model, asked))
         return rows
 
-    def update(self, model: str, id: Any, fields: Values) -> Record:
-        """Change fields of one record; return it as it is then. Raises: RecordNotFoundError."""
-        operation = self._update(model, id, fields)
+    def update(self, model: str, id: Any, fields: Values, *, expected_version: int | None = None) -> Record:
+        """Change fields of one record; return it as it is then.
+
+        Raises: RecordNotFoundError; VersionConflictError where it is not of the *expected_version*.
+        """
+        operation = self._update(model, id, fields, expected_version)
         return _only(operation, self._db.run(operation))
 
-    def delete(self, model: str, id: Any) -> bool:
-        """Delete one record; return whether there was one."""
-        return bool(self._db.run(self._delete(model, id)))
+    def delete(self, model: str, id: Any, *, expected_version: int | None = None) -> bool:
+        """Delete one record; return whether there was one. Raises: VersionConflictError, as `update`."""
+        return bool(self._db.run(self._delete(model, id, expected_version)))
+
+    def restore(self, model: str, id: Any) -> Record:
+        """Undo the deletion of one record; return it. Raises: RecordNotFoundError where none is marked as deleted."""
+        operation = self._restore(model, id)
+        return _only(operation, self._db.run(operation))
+
+    def purge(self, model: str, id: Any) -> bool:
+        """Remove one record for good that is marked as deleted; return whether there was one."""
+        return bool(self._db.run(self._purge(model, id)))
 
     def upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None = None) -> Record:
         """Store a record, or change the one with the same *conflict_on*; return it as it is then."""

@@ -51,7 +51,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 NOT_YET: Final = frozenset(
     {
         "cache_url",
-        "multi_tenant",
         "row_level_security",
     }
 )

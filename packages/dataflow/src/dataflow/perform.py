@@ -15,14 +15,14 @@ from dataflow.operations import plans
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 from dataflow.rewrites import apply as rewrites
-from kailash.context import Context
+from kailash.context import ANONYMOUS, Context, current, settled
 
 
 def perform(
     operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime
 ) -> DataPlan[Any]:
     """Return the plan of *operation* as the model's policies let it run; *now* is the time it writes, in UTC."""
-    return planned(rewrites.apply(operation, model.spec, now), model, context, dialect, now)
+    return planned(rewrites.apply(operation, model, context, now), model, context, dialect, now)
 
 
 def planned(
@@ -33,7 +33,8 @@ def planned(
     if isinstance(operation, ops.READS):
         return plan
     if model.teller is not None:
-        plan = model.teller.tell(plan, operation, context, dialect, now)
+        whose = current() if context is ANONYMOUS else settled(context)
+        plan = model.teller.tell(plan, operation, whose, dialect, now)
     return _bumping(plan, model) if model.bumps else plan
 
 

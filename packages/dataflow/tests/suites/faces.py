@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from dataflow import DataFlow
 from dataflow.transactions.joined import JOINED
-from kailash.context import ANONYMOUS
+from kailash.context import ANONYMOUS, Context
 
 
 class Face:
@@ -39,6 +39,16 @@ class Face:
         if self._runner is None:
             return self.db._sync.run(plan)
         return self._runner.run(_answered(self.db._async.run(plan)))
+
+    def within(
+        self, context: Context, what: str, inputs: Mapping[str, Any], around: AbstractContextManager[Any] | None = None
+    ) -> Any:
+        """Do a capability in *context*, with the block *around* it."""
+        capability = next(each for each in self.db.capabilities() if each.name == what)
+        if self._runner is None:
+            with around or nullcontext():
+                return capability.direct(inputs, context)
+        return self._runner.run(_within(capability.adirect(inputs, context), around or nullcontext()))
 
     @contextmanager
     def transaction(self, isolation_level: str | None = None) -> Iterator[Any]:
@@ -77,6 +87,11 @@ class Face:
 
 async def _answered(asked: Awaitable[Any]) -> Any:
     return await asked
+
+
+async def _within(asked: Awaitable[Any], around: AbstractContextManager[Any]) -> Any:
+    with around:
+        return await asked
 
 
 async def _enter(manager: Any) -> Any:

@@ -46,7 +46,7 @@ def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["multi_tenant", "row_level_security"],
+    ["row_level_security"],
 )
 def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(name: str) -> None:
     with pytest.raises(NotAvailableError, match=name):

@@ -1,13 +1,18 @@
 """Who is asking, for whom, over which channel, and until when.
 
-Rule: a context is passed explicitly, from the channel down to the executor; it is never a global.
+Rule 1: a context is passed explicitly, from the channel down to the executor; it is never a global.
+Rule 2: what a program does itself while it answers (an endpoint, a step's own function) has no channel to hand it a
+        context: `current` is the one that the code around it acts in. Tasks, and threads that a runtime borrows, have
+        that of their beginning; a thread that a program starts by itself begins with none.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -50,6 +55,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     principal: str | None = None
     tenant: str | None = None
+    all_tenants: str = ""  # why an administrator acts for every tenant at once; empty: for one
     roles: frozenset[str] = frozenset()
     request_id: str = ""
     channel: str = "python"  # "rest", "cli", "mcp", "ws"; "python" for a direct call
@@ -60,3 +66,60 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANONYMOUS = Context()
+_CURRENT: Final[ContextVar[Context]] = ContextVar("kailash_context", default=ANONYMOUS)
+
+
+def current() -> Context:
+    """Return the context that this code acts in."""
+    return _CURRENT.get()
+
+
+def inherited() -> Context:
+    """Return who acts here and for whom, without what belongs to one call alone: what a run that begins here has."""
+    around = _CURRENT.get()
+    if around is ANONYMOUS:
+        return ANONYMOUS
+    return msgspec.structs.replace(around, deadline=None, cancellation=None, progress=None, idempotency_key="")
+
+
+def set_current(context: Context) -> None:
+    """Act in *context* from here on, in this task or thread."""
+    _CURRENT.set(context)
+
+
+def settled(context: Context) -> Context:
+    """Return *context*, for the tenant of the code around it where it names none itself."""
+    if context.tenant is not None or context.all_tenants:
+        return context
+    around = _CURRENT.get()
+    if around.tenant is None and not around.all_tenants:
+        return context
+    return msgspec.structs.replace(context, tenant=around.tenant, all_tenants=around.all_tenants)
+
+
+class Acting:
+    """``with Acting(context):`` or ``async with``: the body, and what it begins, acts in *context*. Used once."""
+
+    __slots__ = ("_before", "_context")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._before = ANONYMOUS
+
+    def __enter__(self) -> Self:
+        self._before = _CURRENT.get()
+        _CURRENT.set(self._context)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _CURRENT.set(self._before)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)

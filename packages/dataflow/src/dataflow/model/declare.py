@@ -10,7 +10,7 @@ import enum
 import re
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -21,7 +21,11 @@ from msgspec.structs import replace
 from dataflow.errors import ModelError
 from dataflow.model import fields, identity, naming, settings
 from dataflow.model.spec import (
+    DELETED,
     NO_OPTIONS,
+    STAMPS,
+    TENANT,
+    VERSION,
     Column,
     Encrypted,
     FieldSpec,
@@ -40,7 +44,6 @@ STORED: Final = frozenset(
 ON_DELETE: Final = ("restrict", "cascade", "set null", "set default", "no action")
 _TYPE: Final = re.compile(r"""(?:[\w\[\](), .]|"[^"\0]+")+""")  # of a column: names, quoted or not, and numbers
 JSON_SCALARS: Final = frozenset({str, int, float, bool})
-MANAGED: Final = ("created_at", "updated_at")
 RESERVED: Final = {  # names of columns that are taken
     "ordinal_": "the tables of bulk operations have it",
     "rowid": "SQLite has it in every table",
@@ -61,11 +64,11 @@ def declare(cls: type, defaults: ModelOptions = NO_OPTIONS) -> ModelSpec:
     if not declared:
         raise ModelError(f"model {cls.__name__} has no fields", hint="annotate at least one: name: str")
     _refuse_twins(cls, declared)
-    names = dict.fromkeys(["id", *[field.name for field in declared], *MANAGED])
+    names = dict.fromkeys(["id", *[field.name for field in declared], *STAMPS])
     options = settings.options(cls, defaults, [*names])
-    columns = _completed(declared, options)
+    columns = _completed(declared, options, cls.__name__)
     table = settings.table(cls)
-    indexes = settings.indexes(cls, table, [column.name for column in columns])
+    indexes = settings.indexes(cls, table, [column.name for column in columns], options)
     columns = _encrypted(cls, columns, options, indexes)
     return ModelSpec(
         name=cls.__name__,
@@ -105,19 +108,46 @@ def _encrypted(
     return marked
 
 
-def _completed(declared: list[FieldSpec], options: ModelOptions) -> tuple[FieldSpec, ...]:
-    """Add ``id`` in front and the time stamps behind, where the class has none of its own and wants them."""
+def _completed(declared: list[FieldSpec], options: ModelOptions, model: str) -> tuple[FieldSpec, ...]:
+    """Add ``id`` in front and what we keep behind, where the class has none of its own and wants them."""
     names = {field.name for field in declared}
+    kept = {field.name: field for field in _kept(options)}
     id = FieldSpec(
         name="id", python_type=int, annotation=int, nullable=False, default=REQUIRED, primary_key=True,
         autoincrement=True,
     )  # fmt: skip
     stamps = [
         FieldSpec(name=name, python_type=datetime, annotation=datetime, nullable=False, default=REQUIRED, managed=True)
-        for name in MANAGED
+        for name in STAMPS
         if name not in names and options.timestamps
     ]
-    return (*(() if "id" in names else (id,)), *declared, *stamps)
+    own = [_taken_over(field, kept[field.name], model) if field.name in kept else field for field in declared]
+    added = [field for name, field in kept.items() if name not in names]
+    return (*(() if "id" in names else (id,)), *own, *added, *stamps)
+
+
+def _kept(options: ModelOptions) -> Iterator[FieldSpec]:
+    """Yield the fields that the model's policies need."""
+    if options.multi_tenant:
+        yield FieldSpec(name=TENANT, python_type=str, annotation=str, nullable=False, default=REQUIRED, managed=True)
+    if options.soft_delete:
+        moment = datetime | None
+        yield FieldSpec(
+            name=DELETED, python_type=datetime, annotation=moment, nullable=True, default=None, managed=True
+        )
+    if options.versioned:
+        yield FieldSpec(name=VERSION, python_type=int, annotation=int, nullable=False, default=1, managed=True)
+
+
+def _taken_over(own: FieldSpec, ours: FieldSpec, model: str) -> FieldSpec:
+    """Return *ours* in the place of a field of that name that the class declares too. Raises: ModelError."""
+    same = own.python_type is ours.python_type and own.nullable == ours.nullable
+    if not same or own.foreign_key is not None or own.naive:
+        raise ModelError(
+            f"field {own.name!r} of model {model} is kept by a policy of __dataflow__, and is declared otherwise",
+            hint=f"declare it as {_written(ours.annotation)}, or leave it out",
+        )
+    return replace(ours, column=own.column, column_type=own.column_type)
 
 
 def _refuse_twins(cls: type, declared: Iterable[FieldSpec]) -> None:
@@ -296,7 +326,7 @@ def _default(attribute: fields.Attribute, unfolded: Unfolded, place: str) -> Any
     if attribute.factory is not None:
         return _made(attribute.factory, check, place)
     default = attribute.default
-    if default is REQUIRED and attribute.name in MANAGED and unfolded.core in MOMENTS and not unfolded.metadata:
+    if default is REQUIRED and attribute.name in STAMPS and unfolded.core in MOMENTS and not unfolded.metadata:
         return MOMENTS[unfolded.core]  # a time stamp of the model's own begins as ours does
     if default is REQUIRED:
         return None if unfolded.nullable else REQUIRED

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dataflow.errors import ModelError, UnknownModelError
 from dataflow.model import naming, relations
-from dataflow.model.spec import FieldSpec, ModelSpec
+from dataflow.model.spec import TENANT, FieldSpec, ForeignKey, ModelSpec
 from kailash.context import Context
 from kailash.errors import did_you_mean
 
@@ -31,10 +31,11 @@ class Teller(Protocol):
 class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""
 
-    __slots__ = ("__weakref__", "_models", "_table", "bumps", "cache", "spec", "teller")
+    __slots__ = ("__weakref__", "_models", "_table", "bumps", "cache", "rewrites", "spec", "teller")
 
     def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
         self.spec = spec
+        self.rewrites: Any = None  # what its policies make of operations: `dataflow.rewrites.apply`
         self._models = models
         self._table: sa.Table | None = None
         self.cache: Any = None  # `dataflow.cache.caching.ModelCache` where its answers are kept
@@ -141,11 +142,16 @@ class Models:
         known = self._models.get(model)
         return known.spec.table if known is not None else naming.table_name(model)
 
+    def is_tenants(self, model: str) -> bool:
+        """Whether the records of *model* are of tenants."""
+        known = self._models.get(model)
+        return known is not None and known.spec.options.multi_tenant
+
     def check_references(self, spec: ModelSpec) -> None:
         """Refuse foreign keys that point to no model, no field, or a field of another type. Raises: ModelError."""
         for field in spec.fields:
             if field.foreign_key is not None:
-                self._check_reference(spec, field, str(field.foreign_key.target))
+                self._check_reference(spec, field, field.foreign_key)
 
     def build_table(self, model: Model) -> sa.Table:
         """Make the table of *model*, among those of this registry."""
@@ -155,7 +161,7 @@ class Models:
             build = import_module("dataflow.model.table").build_table  # SQLAlchemy: 110 ms
             current = self._models.get(model.name) is model
             metadata = self._shared_metadata() if current else self._new_metadata()
-            table: sa.Table = build(model.spec, metadata, self.table_name, self.keyring)
+            table: sa.Table = build(model.spec, metadata, self.table_name, self.is_tenants, self.keyring)
             return table
 
     def _shared_metadata(self) -> Any:
@@ -175,7 +181,8 @@ class Models:
                     hint=f"set __tablename__ of {spec.name}",
                 )
 
-    def _check_reference(self, spec: ModelSpec, field: FieldSpec, target: str) -> None:
+    def _check_reference(self, spec: ModelSpec, field: FieldSpec, key: ForeignKey) -> None:
+        target = str(key.target)
         model_name, _, column = target.partition(".")
         place = f"the foreign key of field {field.name!r} of model {spec.name}"
         if model_name not in self._models:
@@ -187,6 +194,15 @@ class Models:
             raise ModelError(f"{place} points to {target!r}, and {model_name} has no such field", hint=hint)
         if not _is_key(pointed, column):
             raise ModelError(f"{place} points to {target!r}, which is not unique", hint="add a unique index")
+        if pointed.options.multi_tenant and not spec.options.multi_tenant:
+            raise ModelError(
+                f"{place} points to {model_name}, whose records are of tenants, and {spec.name} has none",
+                hint=f"make {spec.name} multi-tenant too, or leave the foreign key out",
+            )
+        if pointed.options.multi_tenant and key.on_delete.startswith("set ") and column != "id":
+            raise ModelError(
+                f"{place} is set null, which can only point to the id of {model_name}", hint="point to the id"
+            )
         wanted = pointed.by_name[column].python_type
         if wanted is not field.python_type:
             raise ModelError(
@@ -196,7 +212,10 @@ class Models:
 
 
 def _is_key(spec: ModelSpec, column: str) -> bool:
-    return spec.by_name[column].primary_key or any(index.unique and index.fields == (column,) for index in spec.indexes)
+    """Whether a foreign key can point there. An index that leaves out marked records is not enough for a database."""
+    fields = (TENANT, column) if spec.options.multi_tenant else (column,)
+    full = any(index.unique and index.fields == fields and not index.live for index in spec.indexes)
+    return spec.by_name[column].primary_key or full
 
 
 def _same(one: ModelSpec, other: ModelSpec) -> bool:

@@ -14,13 +14,12 @@ from msgspec.structs import replace
 from dataflow.errors import ModelError
 from dataflow.model import naming
 from dataflow.model.fields import vars_of
-from dataflow.model.spec import IndexSpec, ModelOptions
+from dataflow.model.spec import TENANT, IndexSpec, ModelOptions
 from kailash.errors import NotAvailableError, did_you_mean
 from kailash.shapes import REQUIRED
 
 KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__renamed__", "__analytics__")
 ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
-NOT_YET: Final = frozenset({"multi_tenant", "soft_delete", "versioned"})
 EVENTS: Final = ("create", "update", "delete")  # besides "<field>_change"
 RESERVED_PREFIXES: Final = ("sqlite_", "pg_", "dataflow_")  # tables of the databases, and our own
 
@@ -68,15 +67,10 @@ def options(cls: type, defaults: ModelOptions, columns: Sequence[str]) -> ModelO
     for name, value in said.items():
         if name in OPTIONS:
             given[name] = OPTIONS[name](cls.__name__, name, value, columns)
-        elif name not in NOT_YET:
+        else:
             raise ModelError(
                 f"__dataflow__ of model {cls.__name__} has the unknown option {name!r}",
-                hint=did_you_mean(str(name), {*OPTIONS, *NOT_YET}),
-            )
-        elif value:
-            raise NotAvailableError(
-                f"{name!r}, which model {cls.__name__} asks for in __dataflow__, is not available in this version",
-                hint=f"remove {name!r}, or set it to False",
+                hint=did_you_mean(str(name), OPTIONS),
             )
     return replace(defaults, **given)
 
@@ -116,7 +110,7 @@ def _events(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[
 
 
 OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
-    "audit_log": _flag,
+    **dict.fromkeys(("multi_tenant", "soft_delete", "versioned", "audit_log"), _flag),
     "cache": _seconds,
     "feed": _flag,
     "encrypted": _fields,
@@ -125,14 +119,20 @@ OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
 }
 
 
-def indexes(cls: type, table_name: str, columns: Sequence[str]) -> tuple[IndexSpec, ...]:
-    """Return the indexes of ``__indexes__``: ``[{"fields": ["sku"], "unique": True, "name": "sku_once"}]``."""
+def indexes(cls: type, table_name: str, columns: Sequence[str], options: ModelOptions) -> tuple[IndexSpec, ...]:
+    """Return the indexes of ``__indexes__``: ``[{"fields": ["sku"], "unique": True, "name": "sku_once"}]``.
+
+    A multi-tenant model has one more, on the tenant and the id: its pages are read by it, and foreign keys point to it.
+    """
     said = vars_of(cls, "__indexes__")
     if said is REQUIRED or said is None:
-        return ()
+        said = ()
     if not isinstance(said, list | tuple):
         raise ModelError(f"__indexes__ of model {cls.__name__} must be a list of dicts")
-    found = tuple(_index(cls.__name__, table_name, columns, each) for each in said)
+    found = tuple(_index(cls.__name__, table_name, columns, each, options) for each in said)
+    if options.multi_tenant and all(index.fields != (TENANT, "id") for index in found):
+        fields = (TENANT, "id")
+        found = (*found, IndexSpec(naming.index_name(table_name, fields, unique=True), fields, unique=True))
     names = [index.name for index in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ModelError(f"__indexes__ of model {cls.__name__} has {twice!r} twice")
@@ -161,7 +161,7 @@ def renamed(cls: type, table_name: str, columns: Sequence[str]) -> dict[str, str
     return dict(said)
 
 
-def _index(model: str, table_name: str, columns: Sequence[str], said: Any) -> IndexSpec:
+def _index(model: str, table_name: str, columns: Sequence[str], said: Any, options: ModelOptions) -> IndexSpec:
     if not isinstance(said, Mapping):
         raise ModelError(f"an index of model {model} must be a dict", hint='write {"fields": ["sku"], "unique": True}')
     if unknown := next((key for key in said if key not in ("fields", "unique", "name")), None):
@@ -171,10 +171,13 @@ def _index(model: str, table_name: str, columns: Sequence[str], said: Any) -> In
     unique = said.get("unique", False)
     if not isinstance(unique, bool):
         raise ModelError(f"'unique' of an index of model {model} must be True or False")
-    name = said.get("name") or naming.index_name(table_name, fields, unique=unique)
+    live = unique and options.soft_delete
+    if options.multi_tenant and TENANT not in fields:
+        fields = (TENANT, *fields)
+    name = said.get("name") or naming.index_name(table_name, (*fields, "live") if live else fields, unique=unique)
     if not isinstance(name, str) or not naming.is_usable(name):
         raise ModelError(f"the index name {name!r} of model {model} is of no use", hint=naming.USABLE)
-    return IndexSpec(name, fields, unique)
+    return IndexSpec(name, fields, unique, live)
 
 
 def _index_fields(model: str, columns: Sequence[str], said: Any) -> tuple[str, ...]:

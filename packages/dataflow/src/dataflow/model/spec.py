@@ -44,7 +44,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     primary_key: bool = False
     autoincrement: bool = False
     generated: bool = False  # an id that we make (UUIDv7) when it is not given
-    managed: bool = False  # created_at, updated_at: stamped by us, never settable by a caller
+    managed: bool = False  # kept by us, never settable by a caller: a time stamp, the tenant, the version
     max_length: int | None = None
     foreign_key: ForeignKey | None = None
     naive: bool = False  # a datetime without a zone
@@ -59,12 +59,22 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.column or self.name
 
 
+TENANT: Final = "tenant_id"  # of a multi-tenant model: whose record it is
+DELETED: Final = "deleted_at"  # of a model that deletes softly: when it was marked; null while it is not
+VERSION: Final = "version"  # of a versioned model: 1, and one more with each change
+STAMPS: Final = ("created_at", "updated_at")
+
+
 class IndexSpec(msgspec.Struct, frozen=True):
-    """One index: its name, its fields in order, and whether it is unique."""
+    """One index: its name, its fields in order, and whether it is unique.
+
+    In a multi-tenant model the tenant comes first. live: it leaves out the records that are marked as deleted.
+    """
 
     name: str
     fields: tuple[str, ...]
     unique: bool = False
+    live: bool = False
 
 
 class Encrypted(msgspec.Struct, frozen=True):
@@ -89,6 +99,9 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     encrypted: tuple[str, ...] = ()  # fields, besides those whose annotations say so
     workflow_events: tuple[str, ...] = ()  # "create", "update", "delete", "<field>_change"
     timestamps: bool = True  # created_at and updated_at, where the class has none of its own
+    multi_tenant: bool = False
+    soft_delete: bool = False
+    versioned: bool = False
 
 
 NO_OPTIONS: Final = ModelOptions()
@@ -112,8 +125,19 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def managed(self) -> tuple[str, ...]:
-        """The fields that are stamped by us: ``created_at``, ``updated_at``, or neither."""
+        """The fields that are kept by us."""
         return tuple([field.name for field in self.fields if field.managed])
+
+    @cached_property
+    def stamps(self) -> tuple[str, ...]:
+        """The time stamps that are kept by us: ``created_at``, ``updated_at``, or neither."""
+        return tuple([name for name in self.managed if name in STAMPS])
+
+    @cached_property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of fields by which a caller can tell one record of its tenant from the others; ``id`` first."""
+        unique = [tuple([name for name in index.fields if name != TENANT]) for index in self.indexes if index.unique]
+        return tuple(dict.fromkeys([("id",), *unique]))
 
     @cached_property
     def autoincrement(self) -> bool:

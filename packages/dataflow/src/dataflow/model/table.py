@@ -10,21 +10,26 @@ import sqlalchemy as sa
 from dataflow.model import naming
 from dataflow.model.keyring import Keyring
 from dataflow.model.sealed import Sealed
-from dataflow.model.spec import FieldSpec, ForeignKey, ModelSpec
+from dataflow.model.spec import DELETED, TENANT, FieldSpec, ForeignKey, IndexSpec, ModelSpec
 from dataflow.model.types import column_type
 
 ON_DELETE: Final = {"cascade": "CASCADE", "restrict": "RESTRICT", "set null": "SET NULL", "set default": "SET DEFAULT"}
+
+
+EMPTYING: Final = ("set null", "set default")
 
 
 def build_table(
     spec: ModelSpec,
     metadata: sa.MetaData,
     table_of: Callable[[str], str] = naming.table_name,
+    is_tenants: Callable[[str], bool] = lambda model: False,
     keyring: Keyring | None = None,
 ) -> sa.Table:
     """Return the table of *spec*, added to *metadata*; one of that name that is there gives way.
 
-    table_of: the name of a model -> the name of its table, for foreign keys. keyring: of encrypted fields.
+    For foreign keys: table_of, the name of a model -> the name of its table; is_tenants, -> whether it is multi-tenant.
+    keyring: of encrypted fields.
     """
     if (former := metadata.tables.get(spec.table)) is not None:
         metadata.remove(former)
@@ -32,8 +37,8 @@ def build_table(
         spec.table,
         metadata,
         *[_column(spec, field, keyring) for field in spec.fields],
-        *_constraints(spec, table_of),
-        *[sa.Index(index.name, *index.fields, unique=index.unique) for index in spec.indexes],
+        *_constraints(spec, table_of, is_tenants),
+        *[_index(spec, index) for index in spec.indexes],
         sqlite_autoincrement=any(field.autoincrement for field in spec.fields),
     )
 
@@ -55,21 +60,46 @@ def _column(spec: ModelSpec, field: FieldSpec, keyring: Keyring | None) -> sa.Co
     )
 
 
-def _constraints(spec: ModelSpec, table_of: Callable[[str], str]) -> Iterator[sa.Constraint]:
+def _index(spec: ModelSpec, index: IndexSpec) -> sa.Index:
+    if not index.live:
+        return sa.Index(index.name, *index.fields, unique=index.unique)
+    live: sa.ColumnElement[bool] = sa.column(spec.by_name[DELETED].stored_as).is_(None)
+    return sa.Index(index.name, *index.fields, unique=index.unique, postgresql_where=live, sqlite_where=live)
+
+
+def _constraints(
+    spec: ModelSpec, table_of: Callable[[str], str], is_tenants: Callable[[str], bool]
+) -> Iterator[sa.Constraint]:
     keys = [field.name for field in spec.fields if field.primary_key]
     yield sa.PrimaryKeyConstraint(*keys, name=naming.primary_key_name(spec.table))
     for field in spec.fields:
         if field.foreign_key is not None:
-            yield _foreign_key(spec, field, field.foreign_key, table_of)
+            yield from _foreign_keys(spec, field, field.foreign_key, table_of, is_tenants)
 
 
-def _foreign_key(
-    spec: ModelSpec, field: FieldSpec, key: ForeignKey, table_of: Callable[[str], str]
-) -> sa.ForeignKeyConstraint:
+def _foreign_keys(
+    spec: ModelSpec,
+    field: FieldSpec,
+    key: ForeignKey,
+    table_of: Callable[[str], str],
+    is_tenants: Callable[[str], bool],
+) -> Iterator[sa.ForeignKeyConstraint]:
+    """Between records of tenants the key holds the tenant too, so that it cannot point to another's.
+
+    SET NULL would empty the tenant as well: there one key empties the field, and a second one, asked at commit, sees
+    to the tenant; SET DEFAULT likewise. (PostgreSQL 15 can name the columns to empty; SQLite cannot.)
+    """
     model, _, column = str(key.target).partition(".")
-    return sa.ForeignKeyConstraint(
-        [field.name],
-        [f"{table_of(model)}.{column}"],
-        name=naming.foreign_key_name(spec.table, field.name),
-        ondelete=ON_DELETE.get(key.on_delete),
-    )
+    name, table = naming.foreign_key_name(spec.table, field.name), table_of(model)
+    confined = spec.options.multi_tenant and is_tenants(model)
+    on_delete = ON_DELETE.get(key.on_delete)
+    if not confined or key.on_delete in EMPTYING:
+        yield sa.ForeignKeyConstraint([field.name], [f"{table}.{column}"], name=name, ondelete=on_delete)
+    if not confined:
+        return
+    fields, targets = [TENANT, field.name], [f"{table}.{TENANT}", f"{table}.{column}"]
+    if key.on_delete in EMPTYING:
+        within = naming.foreign_key_name(spec.table, f"{TENANT}_{field.name}")
+        yield sa.ForeignKeyConstraint(fields, targets, name=within, deferrable=True, initially="DEFERRED")
+    else:
+        yield sa.ForeignKeyConstraint(fields, targets, name=name, ondelete=on_delete)

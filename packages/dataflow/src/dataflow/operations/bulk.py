@@ -55,8 +55,10 @@ def update(operation: ops.BulkUpdate, model: Model, dialect: Dialect) -> DataPla
 def delete(operation: ops.BulkDelete, model: Model) -> DataPlan[ops.Bulk]:
     """Remove what the filter finds."""
     shape, values = chosen(None, operation.where)
-    build = late.statement("bulk_delete", model, operation.where)
-    rows = yield from query((model, "bulk delete", shape), build, values, writes=True)
+    marks, marked = binding.changes(operation.marks) if operation.marks else ((), {})
+    values.update(marked)
+    build = late.statement("bulk_delete", model, operation.marks, operation.where)
+    rows = yield from query((model, "bulk delete", marks, shape), build, values, writes=True)
     return ops.Bulk(rows.touched, deleted=rows.touched)
 
 
@@ -92,9 +94,8 @@ def _insert(batch: ops.Batch, model: Model, dialect: Dialect, records: list[Row]
     if model.spec.autoincrement and "id" in batch.fields:
         yield from advanced(max([row[batch.fields.index("id")] for row in rows]), model, dialect)
     if records is not None:
-        order = [fields.index(field.name) for field in model.spec.fields]
-        names = tuple(model.spec.by_name)
-        records.extend([dict(zip(names, [row[index] for index in order], strict=True)) for row in rows])
+        blank = dict.fromkeys(model.spec.by_name)  # in order; what no row gives is null
+        records.extend([blank | dict(zip(fields, row, strict=True)) for row in rows])
     return count
 
 
@@ -197,23 +198,22 @@ def _update_where(operation: ops.BulkUpdate, model: Model) -> DataPlan[ops.Bulk]
 
 def _update_from(operation: ops.BulkUpdate, batch: ops.Batch, model: Model, position: int) -> DataPlan[int]:
     incoming = yield from _arrive(batch, model, position)
-    constants = tuple(operation.constants)
+    constants, values = binding.changes(operation.constants)
     shape = (model, "update from", batch.fields, constants, incoming, operation.where.shape)
-    build = late.statement("update_from", model, batch.fields, constants, incoming, operation.where)
-    values = binding.parameters(operation.where)
-    values.update({binding.SET + name: value for name, value in operation.constants.items()})
+    build = late.statement("update_from", model, batch.fields, operation.constants, incoming, operation.where)
+    values.update(binding.parameters(operation.where))
     rows = yield from query(shape, build, values, writes=True)
     return rows.touched
 
 
 def _update_each(operation: ops.BulkUpdate, batch: ops.Batch, model: Model) -> DataPlan[int]:
     operands = binding.parameters(operation.where)
-    constants = {binding.SET + name: value for name, value in operation.constants.items()}
+    changes, constants = binding.changes(operation.constants)
     names = (*[binding.KEY if at == 0 else binding.SET + name for at, name in enumerate(batch.fields)],)
     extra = (*constants.values(), *operands.values())
     rows = [row + extra for row in batch.rows] if extra else batch.rows
-    shape = (model, "update each", batch.fields, tuple(operation.constants), operation.where.shape)
-    build = late.statement("update_each", model, batch.fields, tuple(operation.constants), operation.where)
+    shape = (model, "update each", batch.fields, changes, operation.where.shape)
+    build = late.statement("update_each", model, batch.fields, operation.constants, operation.where)
     return (yield from repeat(shape, build, (*names, *constants, *operands), rows))
 
 
@@ -230,9 +230,12 @@ def _merge(operation: ops.BulkUpsert, batch: ops.Batch, model: Model, dialect: D
 def _merge_from(operation: ops.BulkUpsert, batch: ops.Batch, model: Model, position: int) -> DataPlan[int]:
     incoming = yield from _arrive(batch, model, position)
     changed = _changed(operation, batch)
-    shape = (model, "merge from", batch.fields, changed, operation.match, incoming, operation.where.shape)
-    build = late.statement("merge_from", model, batch.fields, changed, operation.match, incoming, operation.where)
-    rows = yield from query(shape, build, binding.parameters(operation.where), writes=True)
+    constants, values = binding.changes(operation.constants) if changed else ((), {})
+    values.update(binding.parameters(operation.where))
+    shape = (model, "merge from", batch.fields, changed, constants, operation.match, incoming, operation.where.shape)
+    changes = (changed, operation.constants)
+    build = late.statement("merge_from", model, batch.fields, changes, operation.match, incoming, operation.where)
+    rows = yield from query(shape, build, values, writes=True)
     found = rows.items[0]
     if found["stored"] < len(batch.rows):
         raise _elsewhere(operation)
@@ -241,15 +244,18 @@ def _merge_from(operation: ops.BulkUpsert, batch: ops.Batch, model: Model, posit
 
 def _merge_each(operation: ops.BulkUpsert, batch: ops.Batch, model: Model) -> DataPlan[int]:
     keys = [[row[batch.fields.index(name)] for row in batch.rows] for name in operation.match]
-    values = {f"_key{at}": column for at, column in enumerate(keys)}
-    build = late.statement("existing", model, operation.match)
-    existing = yield from query((model, "existing", operation.match), build, values)
-    changed = _changed(operation, batch)
     operands = binding.parameters(operation.where)
+    values = {f"_key{at}": column for at, column in enumerate(keys)} | operands
+    build = late.statement("existing", model, operation.match, operation.where)
+    existing = yield from query((model, "existing", operation.match, operation.where.shape), build, values)
+    changed = _changed(operation, batch)
+    constants, also = binding.changes(operation.constants) if changed else ((), {})
+    operands |= also
     extra = tuple(operands.values())
     rows = [row + extra for row in batch.rows] if extra else batch.rows
-    build = late.statement("merge_each", model, batch.fields, changed, operation.match, operation.where)
-    shape = (model, "merge each", batch.fields, changed, operation.match, operation.where.shape)
+    changes = (changed, operation.constants)
+    build = late.statement("merge_each", model, batch.fields, changes, operation.match, operation.where)
+    shape = (model, "merge each", batch.fields, changed, constants, operation.match, operation.where.shape)
     stored = yield from repeat(shape, build, (*batch.fields, *operands), rows)
     if stored < len(batch.rows):
         raise _elsewhere(operation)

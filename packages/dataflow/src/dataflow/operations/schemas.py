@@ -92,7 +92,19 @@ def _record(spec: ModelSpec, **also: Schema) -> Schema:
 
 
 def _update(spec: ModelSpec) -> Schema:
-    return _of({"id": _id(spec), **_changes(spec)["properties"]}, "id")
+    return _of({"id": _id(spec), **_changes(spec)["properties"], **_expected(spec)}, "id")
+
+
+def _expected(spec: ModelSpec) -> Mapping[str, Schema]:
+    """What an operation on one record of a versioned model takes besides."""
+    said = {"type": "integer", "description": "The version that you know; another one is a conflict."}
+    return {"expected_version": said} if spec.options.versioned else {}
+
+
+def _deleted(spec: ModelSpec) -> Mapping[str, Schema]:
+    """What an operation that reads a model of soft deletion takes besides."""
+    said = {**BOOLEAN, "description": "Also records that are deleted and not purged."}
+    return {"include_deleted": said} if spec.options.soft_delete else {}
 
 
 def _list(spec: ModelSpec) -> Schema:
@@ -108,6 +120,7 @@ def _list(spec: ModelSpec) -> Schema:
             "cursor": {"type": "string", "description": "next_cursor of the page before."},
             "fields": _names(spec),
             "count": {**BOOLEAN, "description": "Also count all that match: total."},
+            **_deleted(spec),
         }
     )
 
@@ -134,6 +147,7 @@ def _aggregate(spec: ModelSpec) -> Schema:
             "having": {"type": "object", "description": 'Which groups: {"revenue": {"$gt": 100}}'},
             "sort": {"type": "string", "description": "Results, separated by commas; a minus sorts descending."},
             "limit": {**INTEGER, "minimum": 0, "description": "Groups of the answer."},
+            **_deleted(spec),
         }
     )
 
@@ -175,11 +189,13 @@ def _bulk_update(spec: ModelSpec) -> Schema:
 
 INPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
     "create": lambda spec: spec.settable.schema(),
-    "read": lambda spec: _of({"id": _id(spec), "fields": _names(spec)}, "id"),
+    "read": lambda spec: _of({"id": _id(spec), "fields": _names(spec), **_deleted(spec)}, "id"),
     "update": _update,
-    "delete": lambda spec: _of({"id": _id(spec)}, "id"),
+    "delete": lambda spec: _of({"id": _id(spec), **_expected(spec)}, "id"),
+    "restore": lambda spec: _of({"id": _id(spec)}, "id"),
+    "purge": lambda spec: _of({"id": _id(spec)}, "id"),
     "list": _list,
-    "count": lambda spec: _of({"filter": FILTER}),
+    "count": lambda spec: _of({"filter": FILTER, **_deleted(spec)}),
     "aggregate": _aggregate,
     "upsert": _upsert,
     "bulk_create": lambda spec: _of(
@@ -207,6 +223,8 @@ COUNTS: Final = {"processed": INTEGER, "success": BOOLEAN}
 
 OUTPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
     "create": _record,
+    "restore": lambda spec: _record(spec, updated=BOOLEAN, rows_affected=INTEGER),
+    "purge": lambda spec: _of({"id": _id(spec), "deleted": BOOLEAN, "rows_affected": INTEGER}, "deleted"),
     "read": lambda spec: {**_record(spec, found=BOOLEAN), "required": ["found"]},
     "update": lambda spec: _record(spec, updated=BOOLEAN, rows_affected=INTEGER),
     "delete": lambda spec: _of({"id": _id(spec), "deleted": BOOLEAN, "rows_affected": INTEGER}, "deleted"),

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from dataflow.errors import UnconfirmedError
-from dataflow.model.spec import ModelSpec
+from dataflow.model.spec import DELETED, ModelSpec
 from dataflow.operations import grouping, including
 from dataflow.operations import rows as reading
 from dataflow.operations import values as ops
@@ -38,42 +38,66 @@ def create(spec: ModelSpec, given: Given) -> Asked:
 
 
 def read(spec: ModelSpec, given: Given) -> Asked:
-    """``id`` or ``record_id``, or ``filter``; ``fields``; ``include``; ``raise_on_not_found``."""
-    _only(spec, "read", given, ("id", "record_id", "filter", "conditions", "fields", "include", "raise_on_not_found"))
+    """``id`` or ``record_id``, or ``filter``; ``fields``; ``include``; ``raise_on_not_found``; ``include_deleted``."""
+    known = ("id", "record_id", "filter", "conditions", "fields", "include", "raise_on_not_found")
+    _only(spec, "read", given, known, "include_deleted")
     id, where = _which(spec, "read", given)
     fields, include = including.read(spec, given.get("fields"), given.get("include"))
-    return Asked(
-        ops.Read(spec.name, id, where, fields, include), _flag(spec, given, "raise_on_not_found", default=True)
-    )
+    operation = ops.Read(spec.name, id, where, fields, include, _deleted(spec, given))
+    return Asked(operation, _flag(spec, given, "raise_on_not_found", default=True))
 
 
 def update(spec: ModelSpec, given: Given) -> Asked:
-    """``id`` and fields, flat or as ``fields``; or ``filter`` and ``fields``; or ``conditions`` and ``updates``."""
+    """``id`` and fields, flat or as ``fields``; or ``filter`` and ``fields``; or ``conditions`` and ``updates``.
+
+    Of a versioned model also ``expected_version``, with an ``id``.
+    """
     given = dict(given)
     if _is_ours(spec, given, "raise_on_not_found"):
         del given["raise_on_not_found"]
-    choice = {
-        name: given.pop(name) for name in ("id", "record_id", "filter", "conditions") if _is_ours(spec, given, name)
-    }
+    names = ("id", "record_id", "filter", "conditions", *(["expected_version"] if spec.options.versioned else []))
+    choice = {name: given.pop(name) for name in names if _is_ours(spec, given, name)}
     nested = [name for name in ("fields", "updates", "update") if _is_ours(spec, given, name)]
     changes = given.pop(nested[0]) if nested else given
     if nested and given:
         _unknown(spec, "update", next(iter(given)), ("id", "filter", "conditions", *nested))
     id, where = _which(spec, "update", choice)
-    return Asked(ops.Update(spec.name, _changes(spec, changes), id, where))
+    return Asked(ops.Update(spec.name, _changes(spec, changes), id, where, version=_expected(spec, choice)))
 
 
 def delete(spec: ModelSpec, given: Given) -> Asked:
-    """``id`` or ``record_id``, or ``filter``."""
-    _only(spec, "delete", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
+    """``id`` or ``record_id``, or ``filter``; ``expected_version``, as for an update."""
+    known = ("id", "record_id", "filter", "conditions", "raise_on_not_found")
+    _only(spec, "delete", given, known, "expected_version")
     id, where = _which(spec, "delete", given)
-    return Asked(ops.Delete(spec.name, id, where), _flag(spec, given, "raise_on_not_found", default=True))
+    strict = _flag(spec, given, "raise_on_not_found", default=True)
+    return Asked(ops.Delete(spec.name, id, where, version=_expected(spec, given)), strict)
+
+
+def restore(spec: ModelSpec, given: Given) -> Asked:
+    """``id`` or ``record_id``, or ``filter``: of records that are marked as deleted, which then are not."""
+    deleted(spec, shown=True)
+    _only(spec, "restore", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
+    id, where = _which(spec, "restore", given)
+    return Asked(ops.Update(spec.name, {DELETED: assign.Assignment("set", None)}, id, where, "only"))
+
+
+def purge(spec: ModelSpec, given: Given) -> Asked:
+    """``id`` or ``record_id``, or ``filter``: of records that are marked as deleted, which then are gone."""
+    deleted(spec, shown=True)
+    _only(spec, "purge", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
+    id, where = _which(spec, "purge", given)
+    strict = _flag(spec, given, "raise_on_not_found", default=True)
+    return Asked(ops.Delete(spec.name, id, where, "only"), strict)
 
 
 def list(spec: ModelSpec, given: Given) -> Asked:
-    """``filter``, ``sort`` or ``order_by``, ``limit``, ``offset``, ``cursor``, ``fields``, ``include``, ``count``."""
+    """``filter``, ``sort`` or ``order_by``, ``limit``, ``offset``, ``cursor``, ``fields``, ``include``, ``count``.
+
+    Of a model of soft deletion also ``include_deleted``, as for every operation that reads.
+    """
     known = ("filter", "sort", "order_by", "limit", "offset", "cursor", "fields", "include", "count")
-    _only(spec, "list", given, known)
+    _only(spec, "list", given, known, "include_deleted")
     order = given.get("sort") or given.get("order_by") or ()
     fields, include = including.read(spec, given.get("fields"), given.get("include"))
     operation = ops.List(
@@ -84,21 +108,22 @@ def list(spec: ModelSpec, given: Given) -> Asked:
         fields,
         given.get("count") in (True, "exact"),
         include,
+        _deleted(spec, given),
     )
     return Asked(operation)
 
 
 def count(spec: ModelSpec, given: Given) -> Asked:
-    """``filter``."""
-    _only(spec, "count", given, ("filter",))
-    return Asked(ops.Count(spec.name, _where(spec, given.get("filter"))))
+    """``filter``; ``include_deleted``."""
+    _only(spec, "count", given, ("filter",), "include_deleted")
+    return Asked(ops.Count(spec.name, _where(spec, given.get("filter")), _deleted(spec, given)))
 
 
 def aggregate(spec: ModelSpec, given: Given) -> Asked:
     """``group_by``, ``aggregate`` or ``sum avg min max count count_distinct``, ``filter having sort limit``."""
     known = ("filter", "group_by", "aggregate", *grouping.SHORT, "count", "having", "sort", "order_by", "limit")
-    _only(spec, "aggregate", given, known)
-    return Asked(grouping.aggregate(spec, given))
+    _only(spec, "aggregate", given, known, "include_deleted")
+    return Asked(msgspec.structs.replace(grouping.aggregate(spec, given), deleted=_deleted(spec, given)))
 
 
 def upsert(spec: ModelSpec, given: Given) -> Asked:
@@ -195,13 +220,12 @@ def matched(spec: ModelSpec, asked: Any, values: Given) -> tuple[str, ...]:
             _unknown(spec, "upsert", str(name), tuple(spec.by_name))
         if name not in values:
             _missing(spec, name, f"{name!r} is missing, which the upsert matches by")
-    unique = [("id",), *[index.fields for index in spec.indexes if index.unique]]
     if names:
-        if any(set(names) == set(fields) for fields in unique):
+        if any(set(names) == set(fields) for fields in spec.keys):
             return names
         hint = f'add {{"fields": {[*names]}, "unique": True}} to __indexes__'
         raise _invalid(spec, "conflict_on", "constraint", f"no unique index is on {', '.join(names)}; {hint}")
-    for fields in unique:
+    for fields in spec.keys:
         if all(values.get(name) is not None for name in fields):
             return fields
     raise _invalid(spec, "conflict_on", "missing", "'conflict_on' is missing: which fields identify a record?")
@@ -278,7 +302,35 @@ def _is_ours(spec: ModelSpec, given: Given, name: str) -> bool:
     return name in given and (name not in spec.by_name or name == "id")
 
 
-def _only(spec: ModelSpec, action: str, given: Given, known: tuple[str, ...]) -> None:
+def deleted(spec: ModelSpec, *, shown: bool) -> ops.Deleted:
+    """Return what becomes of records that are marked as deleted. Raises: InvalidInputError where none can be."""
+    if shown and not spec.options.soft_delete:
+        raise _invalid(spec, "include_deleted", "unknown_field", "'include_deleted' is of a model with soft_delete")
+    return "shown" if shown else "hidden"
+
+
+def _deleted(spec: ModelSpec, given: Given) -> ops.Deleted:
+    return "shown" if "include_deleted" in given and _flag(spec, given, "include_deleted", default=False) else "hidden"
+
+
+def _expected(spec: ModelSpec, given: Given) -> int | None:
+    version = given.get("expected_version")
+    if version is None:
+        return None
+    if type(version) is not int or not 0 < version < 2**63:
+        raise _invalid(spec, "expected_version", "wrong_type", "'expected_version' must be the version of a record")
+    if given.get("id", given.get("record_id")) is None:
+        raise _invalid(spec, "expected_version", "constraint", "'expected_version' is of one record: give its 'id'")
+    return version
+
+
+POLICIES: Final = {"include_deleted": "soft_delete", "expected_version": "versioned"}
+
+
+def _only(spec: ModelSpec, action: str, given: Given, known: tuple[str, ...], policy: str = "") -> None:
+    """Refuse parameters beside the *known* ones, and the one that comes with a policy of the model."""
+    if policy and getattr(spec.options, POLICIES[policy]):
+        known = (*known, policy)
     if type(given) is not dict and not isinstance(given, Mapping):  # asking an abstract class takes 0.3 us
         raise _invalid(spec, "", "wrong_type", f"{action} takes an object of parameters")
     for name in given:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dataflow.model.registry import Model
+from dataflow.model.spec import DELETED
 from dataflow.operations import totals
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import ID
@@ -40,8 +41,10 @@ def update(model: Model, changes: Mapping[str, Assignment], where: Where, *, by_
     return _update(model, changes).where(*_chosen(model, where, by_id=by_id)).returning(*model.table.c)
 
 
-def delete(model: Model, where: Where, *, by_id: bool) -> sa.Executable:
-    """DELETE what is chosen; the ids come back."""
+def delete(model: Model, marks: Mapping[str, Assignment], where: Where, *, by_id: bool) -> sa.Executable:
+    """DELETE what is chosen, or mark it; the ids come back."""
+    if marks:
+        return _update(model, marks).where(*_chosen(model, where, by_id=by_id)).returning(model.table.c.id)
     return sa.delete(model.table).where(*_chosen(model, where, by_id=by_id)).returning(model.table.c.id)
 
 
@@ -58,6 +61,7 @@ def upsert(
         .values(_blank(names))
         .on_conflict_do_update(
             index_elements=_columns(model, match),
+            index_where=_live(model, match),
             set_=_assigned(model, changes) or {"id": table.c.id},
             where=render.condition(table, where) if where.shape != render.NOTHING_ASKED else None,
         )
@@ -106,8 +110,10 @@ def bulk_update(model: Model, changes: Mapping[str, Assignment], where: Where) -
     return _update(model, changes).where(render.condition(model.table, where))
 
 
-def bulk_delete(model: Model, where: Where) -> sa.Executable:
-    """DELETE all that is found."""
+def bulk_delete(model: Model, marks: Mapping[str, Assignment], where: Where) -> sa.Executable:
+    """DELETE all that is found, or mark it."""
+    if marks:
+        return bulk_update(model, marks, where)
     return sa.delete(model.table).where(render.condition(model.table, where))
 
 
@@ -153,13 +159,13 @@ def insert_new_from(
 ) -> sa.Executable:
     """INSERT what arrived and meets no conflict."""
     statement = _insert_from(model, fields, incoming).on_conflict_do_nothing(
-        index_elements=_columns(model, match) if match else None
+        index_elements=_columns(model, match) if match else None, index_where=_live(model, match)
     )
     return statement.returning(*model.table.c) if returning else statement
 
 
 def update_from(
-    model: Model, fields: tuple[str, ...], constants: tuple[str, ...], incoming: str, where: Where
+    model: Model, fields: tuple[str, ...], constants: Mapping[str, Assignment], incoming: str, where: Where
 ) -> sa.Executable:
     """UPDATE by what arrived; the first of *fields* is the key."""
     table, source = model.table, _incoming(model, fields, incoming)
@@ -167,7 +173,7 @@ def update_from(
     values = {name: source.c[name] for name in given}
     return (
         sa.update(table)
-        .values({**values, **_bound(model, constants)})
+        .values({**values, **_assigned(model, constants)})
         .where(table.c[key] == source.c[key], render.condition(table, where))
     )
 
@@ -175,18 +181,22 @@ def update_from(
 def merge_from(
     model: Model,
     fields: tuple[str, ...],
-    changed: tuple[str, ...],
+    changes: tuple[tuple[str, ...], Mapping[str, Assignment]],
     match: tuple[str, ...],
     incoming: str,
     where: Where,
 ) -> sa.Executable:
-    """INSERT or UPDATE by what arrived; one row comes back: ``stored`` and, of these, ``new``."""
+    """INSERT or UPDATE by what arrived; one row comes back: ``stored`` and, of these, ``new``.
+
+    changes: the fields that an existing record takes from what arrived, and what changes in it besides.
+    """
     table = model.table
     statement = _insert_from(model, fields, incoming)
     stored = (
         statement.on_conflict_do_update(
             index_elements=_columns(model, match),
-            set_={name: statement.excluded[name] for name in changed} or {"id": table.c.id},
+            index_where=_live(model, match),
+            set_=_taken(model, statement.excluded, *changes),
             where=render.condition(table, where) if where.shape != render.NOTHING_ASKED else None,
         )
         .returning(sa.literal_column("(xmax = 0)", sa.Boolean()).label("new"))
@@ -215,46 +225,57 @@ def insert_new(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) ->
     return (
         sqlite.insert(model.table)
         .values(_blank(fields))
-        .on_conflict_do_nothing(index_elements=_columns(model, match) if match else None)
+        .on_conflict_do_nothing(
+            index_elements=_columns(model, match) if match else None, index_where=_live(model, match)
+        )
     )
 
 
 def insert_new_one(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) -> sa.Executable:
     """INSERT a record, unless it meets a conflict; it comes back whole."""
     statement = sqlite.insert(model.table).values(_blank(fields))
-    return statement.on_conflict_do_nothing(index_elements=_columns(model, match) if match else None).returning(
-        *model.table.c
+    statement = statement.on_conflict_do_nothing(
+        index_elements=_columns(model, match) if match else None, index_where=_live(model, match)
     )
+    return statement.returning(*model.table.c)
 
 
-def update_each(model: Model, fields: tuple[str, ...], constants: tuple[str, ...], where: Where) -> sa.Executable:
+def update_each(
+    model: Model, fields: tuple[str, ...], constants: Mapping[str, Assignment], where: Where
+) -> sa.Executable:
     """UPDATE the record of one key; the first of *fields* is the key."""
     table = model.table
     key, *given = fields
     wanted = sa.bindparam(binding.KEY, type_=table.c[key].type)
     return (
         sa.update(table)
-        .values(_bound(model, (*given, *constants)))
+        .values({**_bound(model, given), **_assigned(model, constants)})
         .where(table.c[key] == wanted, render.condition(table, where))
     )
 
 
 def merge_each(
-    model: Model, fields: tuple[str, ...], changed: tuple[str, ...], match: tuple[str, ...], where: Where
+    model: Model,
+    fields: tuple[str, ...],
+    changes: tuple[tuple[str, ...], Mapping[str, Assignment]],
+    match: tuple[str, ...],
+    where: Where,
 ) -> sa.Executable:
-    """INSERT a record, or change the one with the same *match*."""
+    """INSERT a record, or change the one with the same *match*. changes: as in `merge_from`."""
     statement = sqlite.insert(model.table).values(_blank(fields))
     return statement.on_conflict_do_update(
         index_elements=_columns(model, match),
-        set_={name: statement.excluded[name] for name in changed} or {"id": model.table.c.id},
+        index_where=_live(model, match),
+        set_=_taken(model, statement.excluded, *changes),
         where=render.condition(model.table, where) if where.shape != render.NOTHING_ASKED else None,
     )
 
 
-def existing(model: Model, match: tuple[str, ...]) -> sa.Executable:
-    """Count the records whose *match* is among the keys ``_key0``, ``_key1``, ...: lists, side by side."""
+def existing(model: Model, match: tuple[str, ...], where: Where) -> sa.Executable:
+    """Count the records found whose *match* is among the keys ``_key0``, ``_key1``, ...: lists, side by side."""
     table = model.table
-    return sa.select(sa.func.count().label("count")).select_from(table).where(render.among(table, match))
+    counted = sa.select(sa.func.count().label("count")).select_from(table)
+    return counted.where(render.among(table, match), render.condition(table, where))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------
@@ -283,6 +304,19 @@ def _update(model: Model, changes: Mapping[str, Assignment]) -> sa.Update:
 def _assigned(model: Model, changes: Mapping[str, Assignment]) -> dict[str, Any]:
     columns = model.table.c
     return {name: render.assignment(columns[name], change, binding.SET + name) for name, change in changes.items()}
+
+
+def _taken(model: Model, excluded: Any, names: tuple[str, ...], constants: Mapping[str, Assignment]) -> dict[str, Any]:
+    """What changes in the record that is there already; where nothing does, a change that is none."""
+    if not names:
+        return {"id": model.table.c.id}
+    return {**{name: excluded[name] for name in names}, **_assigned(model, constants)}
+
+
+def _live(model: Model, match: tuple[str, ...]) -> sa.ColumnElement[bool] | None:
+    """What tells the database which of its indexes keeps the records of one *match* apart."""
+    live = any(index.unique and index.live and set(index.fields) == set(match) for index in model.spec.indexes)
+    return model.table.c[DELETED].is_(None) if live else None
 
 
 def _bound(model: Model, names: Iterable[str]) -> dict[str, Any]:

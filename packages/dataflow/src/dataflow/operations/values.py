@@ -19,6 +19,7 @@ from kailash.conditions import EVERYTHING, Where
 
 Values: TypeAlias = Mapping[str, Any]  # {field: value as declared}
 Changes: TypeAlias = Mapping[str, Assignment]  # {field: what becomes of it}
+Deleted: TypeAlias = Literal["hidden", "shown", "only"]  # what becomes of records that are marked as deleted
 
 
 class Include(msgspec.Struct, frozen=True):
@@ -44,26 +45,37 @@ class Read(msgspec.Struct, frozen=True):
     where: Where = EVERYTHING
     fields: tuple[str, ...] = ()  # empty: all
     include: tuple[Include, ...] = ()
+    deleted: Deleted = "hidden"
 
 
 class Update(msgspec.Struct, frozen=True):
     """Change records; the outcome is the changed records.
 
-    With *id* at most one changes. With *where* alone, all that it finds.
+    With *id* at most one changes. With *where* alone, all that it finds. version: the one that the caller knows; a
+    record of another is a conflict.
     """
 
     model: str
     changes: Changes
     id: Any = None
     where: Where = EVERYTHING
+    deleted: Deleted = "hidden"
+    version: int | None = None
 
 
 class Delete(msgspec.Struct, frozen=True):
-    """Remove records, by id or *where*; the outcome is the ids that were removed."""
+    """Remove records, by id or *where*; the outcome is the ids that were removed.
+
+    marks: what is changed in a record that stays, marked as deleted; empty where it is really removed. version: as
+    in `Update`.
+    """
 
     model: str
     id: Any = None
     where: Where = EVERYTHING
+    deleted: Deleted = "hidden"
+    version: int | None = None
+    marks: Changes = {}
 
 
 class List(msgspec.Struct, frozen=True):
@@ -76,6 +88,7 @@ class List(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
     count: bool = False
     include: tuple[Include, ...] = ()
+    deleted: Deleted = "hidden"
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -83,6 +96,7 @@ class Count(msgspec.Struct, frozen=True):
 
     model: str
     where: Where = EVERYTHING
+    deleted: Deleted = "hidden"
 
 
 class Upsert(msgspec.Struct, frozen=True):
@@ -134,14 +148,15 @@ class BulkUpdate(msgspec.Struct, frozen=True):
     where: Where = EVERYTHING
     changes: Changes = {}
     batches: tuple[Batch, ...] = ()  # the key is the first of the fields
-    constants: Values = {}  # what *batches* sets beside the given fields: {"updated_at": ...}
+    constants: Changes = {}  # what *batches* changes beside the given fields: {"updated_at": ...}
 
 
 class BulkDelete(msgspec.Struct, frozen=True):
-    """Remove many records: all that *where* finds."""
+    """Remove many records: all that *where* finds. marks: as in `Delete`."""
 
     model: str
     where: Where = EVERYTHING
+    marks: Changes = {}
 
 
 class BulkUpsert(msgspec.Struct, frozen=True):
@@ -153,6 +168,7 @@ class BulkUpsert(msgspec.Struct, frozen=True):
     resolution: Literal["update", "skip", "error"] = "update"
     where: Where = EVERYTHING  # an existing record outside it is a conflict, and stays as it is
     repeated: int = 0  # rows that a later row of the same *match* was merged into
+    constants: Changes = {}  # what changes in an existing record beside the given fields: {"version": ...}
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -183,6 +199,7 @@ class Aggregate(msgspec.Struct, frozen=True):
     having: Where = EVERYTHING  # over the names of groups and measures
     order: tuple[Order, ...] = ()
     limit: int | None = None
+    deleted: Deleted = "hidden"
 
 
 Operation: TypeAlias = (

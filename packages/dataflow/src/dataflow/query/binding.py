@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, assert_never
 
 from dataflow.query.assign import Assignment
-from kailash.conditions import All, Not, Some, Test, Where, patterns
+from kailash.conditions import EVERYTHING, All, Not, Some, Test, Where, patterns
 
 SET: Final = "_set_"  # before the name of a changed field; no field begins with an underscore
 KEY: Final = "_key"  # bind name of the key of a row that a bulk update is about
@@ -30,11 +30,39 @@ _SPELLED: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
+class Ready(All, frozen=True):
+    """A condition that is asked again and again, with its shape and its bind values: what a policy adds."""
+
+    key: Hashable
+    bound: Mapping[str, Any]
+
+    @property
+    def shape(self) -> Hashable:
+        """What decides the SQL text."""
+        return self.key
+
+    def __hash__(self) -> int:
+        """Answers are kept by it: those of many tenants shall not meet in one place."""
+        return hash((self.key, *self.bound.values()))
+
+
+def ready(where: Where) -> Ready:
+    """Return *where*, read beforehand."""
+    return Ready((where,), ("Ready", where.shape), parameters(where))
+
+
+def narrowed(where: Where, by: Ready) -> Where:
+    """Return the condition that both hold."""
+    return by if where is EVERYTHING else where & by
+
+
 def parameters(where: Where, prefix: str = OPERAND) -> dict[str, Any]:
     """Return ``{bind name: value}`` of a condition, numbered left to right.
 
     A value is what the SQL compares with: a pattern for a test of text, a list for ``in`` and for ``has``.
     """
+    if type(where) is Ready and prefix is OPERAND:
+        return {**where.bound}
     values: dict[str, Any] = {}
     _bind(where, prefix, values)
     return values

@@ -1,4 +1,6 @@
 """What policy does to an operation before it runs.
 
-Rule: a rewrite takes an operation and gives one of the same kind, so the outcome keeps its shape.
+Rule 1: a rewrite takes an operation and gives one of the same kind, so the outcome keeps its shape.
+Rule 2: which rewrites a model's operations need is decided once a model; a policy that is off costs nothing.
+Rule 3: each module offers ``rewrites(spec)``: ``{kind of operation: rewrite}``, empty where the policy is off.
 """

@@ -105,7 +105,8 @@ def create_index(table: str, index: Index, *, concurrently: bool = False) -> str
     if index.constraint:
         return f"ALTER TABLE {identifier(table)} ADD {_named(index.name, f'UNIQUE ({_listed(index.columns)})')}"
     words = f"{'UNIQUE ' if index.unique else ''}INDEX {'CONCURRENTLY ' if concurrently else ''}"
-    return f"CREATE {words}{identifier(index.name)} ON {identifier(table)} ({_listed(index.columns)})"
+    condition = f" WHERE {index.where}" if index.where else ""
+    return f"CREATE {words}{identifier(index.name)} ON {identifier(table)} ({_listed(index.columns)}){condition}"
 
 
 def drop_index(table: str, index: Index) -> str:
@@ -141,7 +142,8 @@ def foreign_key(key: ForeignKey) -> str:
     place = ".".join(map(identifier, key.table.split(".")))
     text = f"FOREIGN KEY ({_listed(key.columns)}) REFERENCES {place} ({_listed(key.targets)})"
     text += f" ON DELETE {key.on_delete}" if key.on_delete != "NO ACTION" else ""
-    return _named(key.name, text + (f" ON UPDATE {key.on_update}" if key.on_update != "NO ACTION" else ""))
+    text += f" ON UPDATE {key.on_update}" if key.on_update != "NO ACTION" else ""
+    return _named(key.name, text + (" DEFERRABLE INITIALLY DEFERRED" if key.deferred else ""))
 
 
 def _check(check: Check) -> str:

@@ -35,7 +35,7 @@ from dataflow.schema.changes import (
     SetType,
 )
 from dataflow.schema.fits import fits
-from dataflow.schema.state import Column, Dialect, Index, SchemaState, Table
+from dataflow.schema.state import Column, Dialect, ForeignKey, Index, SchemaState, Table
 from dataflow.schema.wanted import Wanted
 
 
@@ -50,7 +50,8 @@ def diff(have: SchemaState, wanted: Wanted, dialect: Dialect) -> Difference:
     """Return what makes *have* hold everything that is *wanted*."""
     renames = [*_renames(have, wanted)]
     have = after_all(have, renames)
-    made, impossible = [*_new_tables(have, wanted.state, dialect)], [*_impossible(have, wanted.state)]
+    made, late = _new_tables(have, wanted.state, dialect)
+    impossible = [*_impossible(have, wanted.state)]
     unusable = {sentence.partition(":")[0] for sentence in impossible}
     pairs = [
         (have.tables[name], table)
@@ -64,9 +65,9 @@ def diff(have: SchemaState, wanted: Wanted, dialect: Dialect) -> Difference:
         parts += _checks(there, table, former.get(table.name, {}))
     parts += _keys(pairs)
     parts += _indexes(pairs)
-    new = [index for change in made if isinstance(change, CreateTable) for index in _all_indexes(wanted, change)]
+    new = [index for change in made for index in _all_indexes(wanted, change)]
     ordered = sorted(parts, key=lambda change: _ORDER.index(type(change)))
-    return Difference((*renames, *made, *new, *ordered), tuple(impossible))
+    return Difference((*renames, *made, *new, *ordered, *late), tuple(impossible))
 
 
 _ORDER = (
@@ -101,14 +102,24 @@ def _renames(have: SchemaState, wanted: Wanted) -> Iterator[Change]:
                 yield RenameColumn(name, old, new)
 
 
-def _new_tables(have: SchemaState, want: SchemaState, dialect: Dialect) -> Iterator[Change]:
-    """Yield tables before those that point to them; a circle is closed by keys that are added at its end."""
+def _new_tables(
+    have: SchemaState, want: SchemaState, dialect: Dialect
+) -> tuple[list[CreateTable], list[AddForeignKey]]:
+    """Return tables before those that point to them, and the keys that are added when all else is done.
+
+    These close a circle of tables, or point to what a unique index must keep apart first.
+    """
     waiting = {name: table for name, table in want.tables.items() if name not in have.tables}
+    made: list[CreateTable] = []
+    if dialect == "sqlite":  # points to tables and indexes that are not there yet without complaint
+        return [CreateTable(replace(table, indexes=())) for table in waiting.values()], []
     there, late = {*have.tables}, []
+    for name, table in waiting.items():
+        keys = [key for key in table.foreign_keys if not _to_primary(key, want)]
+        late += [AddForeignKey(name, key) for key in keys]
+        waiting[name] = replace(table, foreign_keys=tuple(key for key in table.foreign_keys if key not in keys))
     while waiting:
         ready = [name for name, table in waiting.items() if _targets(table) <= there | {name}]
-        if dialect == "sqlite":  # points to tables that are not there yet without complaint
-            ready = [*waiting]
         if not ready:
             name = next(iter(waiting))
             keys = [key for key in waiting[name].foreign_keys if key.table not in there | {name}]
@@ -116,9 +127,14 @@ def _new_tables(have: SchemaState, want: SchemaState, dialect: Dialect) -> Itera
             rest = tuple(key for key in waiting[name].foreign_keys if key not in keys)
             waiting[name], ready = replace(waiting[name], foreign_keys=rest), [name]
         for name in ready:
-            yield CreateTable(replace(waiting.pop(name), indexes=()))
+            made.append(CreateTable(replace(waiting.pop(name), indexes=())))
             there.add(name)
-    yield from late
+    return made, late
+
+
+def _to_primary(key: ForeignKey, want: SchemaState) -> bool:
+    target = want.tables.get(key.table)
+    return target is None or target.primary_key == key.targets
 
 
 def _targets(table: Table) -> set[str]:
@@ -221,10 +237,11 @@ def _same_aim(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
 
 def _indexes(pairs: Iterable[tuple[Table, Table]]) -> Iterator[Change]:
     for have, want in pairs:
-        good = {index.covers for index in have.indexes}
+        good = {index.serves for index in have.indexes}
         named = {index.name: index for index in have.indexes}
         for index in want.indexes:
-            if (index.columns, index.unique) in good or (index.columns, True) in good:
+            columns, _, condition = index.serves
+            if index.serves in good or (columns, True, condition) in good:
                 continue
             old = named.get(index.name)
             if old is not None and not old.valid and _alike(old, index):
@@ -236,4 +253,4 @@ def _indexes(pairs: Iterable[tuple[Table, Table]]) -> Iterator[Change]:
 
 
 def _alike(one: Index, other: Index) -> bool:
-    return (one.columns, one.unique) == (other.columns, other.unique)
+    return (one.columns, one.unique, one.where) == (other.columns, other.unique, other.where)

@@ -68,7 +68,8 @@ SELECT 'foreign key', w.name, 0, json_build_object(
     'targets', (SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(f.confkey) WITH ORDINALITY k(attnum, place)
        JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum),
     'on_delete', actions.words[strpos('arcnd', f.confdeltype::text)],
-    'on_update', actions.words[strpos('arcnd', f.confupdtype::text)], 'name', f.conname)::text
+    'on_update', actions.words[strpos('arcnd', f.confupdtype::text)], 'name', f.conname,
+    'deferred', f.condeferred)::text
   FROM wanted w JOIN pg_constraint f ON f.conrelid = w.oid AND f.contype = 'f' AND f.conparentid = 0
   JOIN pg_class t ON t.oid = f.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace,
   (SELECT ARRAY['NO ACTION', 'RESTRICT', 'CASCADE', 'SET NULL', 'SET DEFAULT'] AS words) actions

@@ -48,6 +48,12 @@ class Index(msgspec.Struct, frozen=True, omit_defaults=True):
     definition: str | None = None  # CREATE INDEX ..., where it is more than columns
 
     @property
+    def serves(self) -> tuple[tuple[str, ...], bool, str]:
+        """What makes two of them the same: their columns, whether they are unique, and of which records."""
+        condition = (self.where or "").replace('"', "").strip("() ").lower() if self.valid else "not valid"
+        return self.columns, self.unique, condition if self.plain and self.method == "btree" else f"by {self.name}"
+
+    @property
     def covers(self) -> tuple[tuple[str, ...], bool] | None:
         """What it is good for: its columns, and whether they are unique. None: for its own purpose alone."""
         ordinary = self.plain and self.where is None and self.valid and self.method == "btree"
@@ -63,6 +69,7 @@ class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
     on_delete: str = "NO ACTION"  # "CASCADE", "RESTRICT", "SET NULL", "NO ACTION", "SET DEFAULT"
     on_update: str = "NO ACTION"
     name: str = ""
+    deferred: bool = False  # asked when the transaction ends
 
     @property
     def meaning(self) -> tuple[tuple[str, ...], str, tuple[str, ...], str]:

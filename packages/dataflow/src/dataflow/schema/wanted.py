@@ -52,7 +52,7 @@ def plain(spec: ModelSpec) -> dict[str, Any]:
     return {
         "table": spec.table,
         "fields": [_field(field) for field in spec.fields],
-        "indexes": [[index.name, index.fields, index.unique] for index in spec.indexes],
+        "indexes": [[index.name, index.fields, index.unique, *(["live"] * index.live)] for index in spec.indexes],
         "options": msgspec.to_builtins(spec.options, str_keys=True),
         "renamed": dict(spec.renamed),
     }
@@ -156,10 +156,14 @@ def _spelled(kind: Any, compiler: Compiler) -> tuple[str, str | None]:
 
 
 def _index(index: sa.Index) -> Index:
-    return Index(tuple(str(column.name) for column in index.columns), bool(index.unique), str(index.name))
+    columns = tuple(str(column.name) for column in index.columns)
+    where = index.dialect_options["sqlite"].get("where")  # the same for both databases
+    return Index(columns, bool(index.unique), str(index.name), None if where is None else str(where))
 
 
 def _foreign_key(key: sa.ForeignKeyConstraint) -> ForeignKey:
     targets = tuple(str(element.column.name) for element in key.elements)
     own, pointed = tuple(str(column.name) for column in key.columns), str(key.referred_table.name)
-    return ForeignKey(own, pointed, targets, key.ondelete or "NO ACTION", name=str(key.name or ""))
+    return ForeignKey(
+        own, pointed, targets, key.ondelete or "NO ACTION", name=str(key.name or ""), deferred=bool(key.deferrable)
+    )

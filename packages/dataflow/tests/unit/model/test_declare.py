@@ -20,7 +20,7 @@ from dataflow.errors import ModelError
 from dataflow.model import identity
 from dataflow.model.declare import declare
 from dataflow.model.spec import FieldSpec, ForeignKey, IndexSpec, ModelSpec
-from kailash.errors import InvalidInputError, NotAvailableError
+from kailash.errors import InvalidInputError
 from kailash.shapes import REQUIRED
 
 
@@ -400,14 +400,6 @@ def test_indexes_are_named_where_they_have_no_name() -> None:
 def test_an_index_that_makes_no_sense_is_refused(said: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         declared({"name": str}, __indexes__=said)
-
-
-@pytest.mark.parametrize("option", ["multi_tenant", "soft_delete", "versioned"])
-def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(option: str) -> None:
-    with pytest.raises(NotAvailableError, match=f"'{option}'.*Thing.*not available in this version"):
-        declared({"name": str}, __dataflow__={option: True})
-    declared({"name": str}, __dataflow__={option: False})
-    declared({"name": str}, __dataflow__={option: []})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, assert_never
 
-from kailash.context import ANONYMOUS, Cancellation, Context
+from kailash.context import Acting, Cancellation, Context, inherited
 from kailash.errors import RunCancelledError, RuntimeExecutionError, WorkflowExecutionError
 from kailash.nodes.nodetype import ARun
 from kailash.nodes.scope import Scope
@@ -77,10 +77,25 @@ class AsyncLocalRuntime:
         inputs: values of ``{{...}}``. parameters: the same, and ``{node id: {input: value}}``. run_id: of a
         run that was cut off, which then goes on; finished steps are not repeated.
 
+        context: default, that of the code around.
+
         Raises: WorkflowExecutionError when a node fails; NodeValidationError for missing or unknown inputs.
         """
+        if context is None:
+            return await self._execute(workflow, inputs, parameters, inherited(), run_id)
+        with Acting(context):
+            return await self._execute(workflow, inputs, parameters, context, run_id)
+
+    async def _execute(
+        self,
+        workflow: Any,
+        inputs: Mapping[str, Any] | None,
+        parameters: Mapping[str, Any] | None,
+        context: Context,
+        run_id: str | None,
+    ) -> tuple[Results, str]:
         workflow = workflow_of(workflow)
-        scope = Scope(context or ANONYMOUS, run_id or new_run_id())
+        scope = Scope(context, run_id or new_run_id())
         journal = None
         if (store := self._store_for(run_id)) is not None:
             asked = first_record(workflow, scope.run_id, inputs, parameters)

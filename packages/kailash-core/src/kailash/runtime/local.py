@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 
-from kailash.context import ANONYMOUS, Context
+from kailash.context import Acting, Context, inherited
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, drive
 from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, brief, new_run_id, quick, workflow_of
@@ -66,10 +66,25 @@ class LocalRuntime:
         inputs: values of ``{{...}}``. parameters: the same, and ``{node id: {input: value}}``. run_id: of a
         run that was cut off, which then goes on; finished steps are not repeated.
 
+        context: default, that of the code around.
+
         Raises: WorkflowExecutionError when a node fails; NodeValidationError for missing or unknown inputs.
         """
+        if context is None:
+            return self._execute(workflow, inputs, parameters, inherited(), run_id)
+        with Acting(context):
+            return self._execute(workflow, inputs, parameters, context, run_id)
+
+    def _execute(
+        self,
+        workflow: Any,
+        inputs: Mapping[str, Any] | None,
+        parameters: Mapping[str, Any] | None,
+        context: Context,
+        run_id: str | None,
+    ) -> tuple[Results, str]:
         workflow = workflow_of(workflow)
-        scope = Scope(context or ANONYMOUS, run_id or new_run_id())
+        scope = Scope(context, run_id or new_run_id())
         journal = None
         if (store := self._store_for(run_id)) is not None:
             asked = first_record(workflow, scope.run_id, inputs, parameters)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kailash.capability import Capability
-from kailash.context import ANONYMOUS
+from kailash.context import ANONYMOUS, Acting, settled
 from kailash.errors import KailashError
 from nexus import wire
 from nexus.call import Admitted, Call, Draft, Outcome
@@ -66,7 +66,9 @@ class Pipeline:
                 ticket.admitted(context)
             context = ticket.stamped(context)
         await self._ready()
-        return await draft.capability.acall(draft.inputs, context)
+        context = settled(context)
+        with Acting(context):
+            return await draft.capability.acall(draft.inputs, context)
 
 
 async def _tell(witness: Witness, call: Call, outcome: Outcome) -> None:
