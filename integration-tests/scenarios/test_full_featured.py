@@ -1,0 +1,82 @@
+"""The full-featured configuration of the guides, every policy at once: none of them opens what another one closes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Annotated
+
+import pytest
+
+from dataflow import DataFlow, Encrypted
+from dataflow.errors import RecordNotFoundError, TenantRequiredError
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[DataFlow]:
+    with DataFlow(
+        database_url,
+        auto_migrate=True,
+        pool_size=5,
+        cache_enabled=True,
+        cache_ttl=3600,
+        monitoring=True,
+        slow_query_threshold=1.0,
+        audit_logging=True,
+        multi_tenant=True,
+        encryption_key=KEY,
+    ) as db:
+
+        @db.model
+        class User:
+            id: str
+            email: Annotated[str, Encrypted(searchable=True)]
+            full_name: str | None = None
+
+            __dataflow__ = {"soft_delete": True, "versioned": True}
+
+        yield db
+
+
+def test_two_tenants_share_nothing_whatever_is_on(db: DataFlow) -> None:
+    users = db.express_sync
+    with db.tenant("acme"):
+        made = users.create("User", {"email": "a@acme.org", "full_name": "$create.id"})
+        assert users.read("User", made["id"])["email"] == "a@acme.org"  # type: ignore[index]  # it is there
+        assert [each["id"] for each in users.list("User")] == [made["id"]]
+    with db.tenant("other"):
+        assert users.read("User", made["id"]) is None  # acme's answer is in the cache
+        assert users.list("User") == [] and users.count("User") == 0
+        assert users.find_one("User", {"email": "a@acme.org"}) is None
+        with pytest.raises(RecordNotFoundError):
+            users.update("User", made["id"], {"full_name": "stolen"})
+        assert users.delete("User", made["id"]) is False
+        theirs = users.create("User", {"email": "a@acme.org"})
+    with pytest.raises(TenantRequiredError):
+        users.list("User")
+    with db.tenant("acme"):
+        assert users.read("User", made["id"])["full_name"] == "$create.id"  # type: ignore[index]  # as above
+        assert users.find_one("User", {"email": "a@acme.org"})["id"] == made["id"]  # type: ignore[index]  # as above
+        assert users.delete("User", made["id"]) is True
+        assert users.list("User") == [] and users.read("User", made["id"]) is None
+    with db.tenant("other"):
+        assert [each["id"] for each in users.list("User")] == [theirs["id"]]
+
+
+def test_all_of_it_is_written_down_and_nothing_secret_is(db: DataFlow) -> None:
+    with db.tenant("acme"):
+        made = db.express_sync.create("User", {"email": "a@acme.org"})
+        db.express_sync.update("User", made["id"], {"full_name": "Ada"})
+
+    entries = [each for each in db.audit.query() if each.model == "User"]
+
+    assert {each.tenant for each in entries} == {"acme"}
+    assert {each.operation for each in entries} >= {"create", "update"}
+    assert "a@acme.org" not in repr(entries)
+    assert db.audit.verify().entries == len(db.audit.query())
+    assert "dataflow_" in db.metrics()
+    with db.run_store().home.sync().ddl() as connection:
+        rows = connection.ask("SELECT * FROM users")
+    assert len(rows) == 1 and "a@acme.org" not in repr(rows)
