@@ -59,6 +59,22 @@ ACTIONS: Final[Mapping[str, Action]] = {
 }
 
 
+def described(model: Model) -> dict[str, Any]:
+    """Return the name, the table, the fields, the indexes, the relations and the operations of *model*."""
+    spec = model.spec
+    return {
+        "name": spec.name,
+        "table": spec.table,
+        "fields": spec.record.schema()["properties"],
+        "indexes": [{"name": each.name, "fields": [*each.fields], "unique": each.unique} for each in spec.indexes],
+        "relations": {
+            name: {"model": each.target, "many": each.many, "fields": [each.field, each.target_field]}
+            for name, each in model.relations.items()
+        },
+        "operations": [action.name for action in actions(spec)],
+    }
+
+
 class OperationIntake:
     """What one operation of one model accepts."""
 

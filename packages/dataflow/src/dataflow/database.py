@@ -43,6 +43,7 @@ from dataflow.rekey import Step
 from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
 from dataflow.schema import keys, ledger
+from dataflow.schema.discovery import Discovery
 from dataflow.schema.front import Schema, Settings
 from dataflow.tenants import ForTenants
 from dataflow.transactions.block import Block
@@ -129,22 +130,7 @@ class DataFlow(ForTenants):
 
     def get_model_info(self, model: str) -> dict[str, Any]:
         """Return the name, the table, the fields, the indexes, the relations and the operations of a model."""
-        spec = self.spec(model)
-        return {
-            "name": spec.name,
-            "table": spec.table,
-            "fields": self.get_model_fields(model),
-            "indexes": [{"name": each.name, "fields": [*each.fields], "unique": each.unique} for each in spec.indexes],
-            "relations": {
-                name: {
-                    "model": relation.target,
-                    "many": relation.many,
-                    "fields": [relation.field, relation.target_field],
-                }
-                for name, relation in self.models[model].relations.items()
-            },
-            "operations": [action.name for action in capabilities.actions(spec)],
-        }
+        return capabilities.described(self.models[model])
 
     # -- operations ------------------------------------------------------------------------------------------
 
@@ -327,14 +313,25 @@ class DataFlow(ForTenants):
     @cached_property
     def schema(self) -> Schema:
         """The schema: ``plan()``, ``migrate()``, ``rollback()``, ``history()``, and more."""
-        said = self.options
-        why_not = "" if said.migration_enabled else "migration_enabled is False"
-        settings = Settings(
-            lock_timeout=said.migration_lock_timeout,
-            application=said.application or self.url.options.get("application_name", ""),
-            why_not="existing_schema_mode is True" if said.existing_schema_mode else why_not,
-        )
+        settings = Settings.read(self.options, self.url.options.get("application_name", ""))
         return Schema(self.connection, self.models, settings)
+
+    def discover_schema(self, tables: Iterable[str] | None = None) -> Discovery:
+        """Return the tables and views that the database has (or *tables* alone): columns, keys, indexes, relations."""
+        return self.schema.discover(tables)
+
+    async def discover_schema_async(self, tables: Iterable[str] | None = None) -> Discovery:
+        """Like `discover_schema`, in a thread."""
+        import asyncio  # as in `create_tables_async`
+
+        return await asyncio.to_thread(self.discover_schema, tables)
+
+    def register_schema_as_models(self, tables: Iterable[str] | None = None) -> list[str]:
+        """Declare a model for each table (or for *tables* alone) that one can stand for; return their names.
+
+        What a model cannot say is left out; ``dataflow discover`` tells what, and writes classes to keep.
+        """
+        return self.schema.register(self.model, tables)
 
     def connection(self) -> DDLConnection:
         """Return a connection of the blocking face, outside any transaction, for ``with``: for tools and tests."""
@@ -381,6 +378,8 @@ class DataFlow(ForTenants):
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
                 make = self.options.auto_migrate is True
                 (self.schema.migrate if make else self.schema.announce)()
+            if self.options.existing_schema_mode and len(self.models):
+                self.schema.compare()
             sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
             if sealed and self._keyring is not None:
                 keys.install(self._sync.ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)

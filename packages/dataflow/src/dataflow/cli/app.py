@@ -49,6 +49,8 @@ COMMANDS: Final[Mapping[str, str]] = {  # in the order of the help: word -> modu
     "rollback": "dataflow.cli.changing:rollback",
     "rehearse": "dataflow.cli.changing:rehearse",
     "registry": "dataflow.cli.looking:registry",
+    "discover": "dataflow.cli.finding:discover",
+    "verify": "dataflow.cli.finding:verify",
     "audit": "dataflow.cli.auditing:audit",
     "rekey": "dataflow.cli.rekeying:rekey",
     "doctor": "dataflow.cli.doctor:doctor",

@@ -88,7 +88,9 @@ def _table(have: Table, want: Table, dialect: Dialect) -> Iterator[str]:
         if column.name not in there:
             yield f"column {column.name} is missing"
         else:
-            yield from _column(there[column.name], column, dialect)
+            yield from _column(there[column.name], column, dialect, writable=have.writable)
+    if not have.writable:
+        return  # a view has no rules and no keys; whoever reads from it knows better
     for column in have.columns:
         if column.name not in wanted and not column.nullable and not column.filled:
             yield f"column {column.name} is not in the model, may not be null and has no default"
@@ -103,9 +105,11 @@ def _table(have: Table, want: Table, dialect: Dialect) -> Iterator[str]:
             )
 
 
-def _column(have: Column, want: Column, dialect: Dialect) -> Iterator[str]:
+def _column(have: Column, want: Column, dialect: Dialect, *, writable: bool) -> Iterator[str]:
     if not fits(have.type, want.type, dialect):
         yield f"column {have.name} is {have.type or 'of no type'}, not {want.type}"
+    if not writable:
+        return
     if want.nullable and not have.nullable:
         yield f"column {have.name} may not be null, and the model says it may"
     if have.nullable and not want.nullable:

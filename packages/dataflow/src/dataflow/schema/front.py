@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dataflow.model.registry import Models
-from dataflow.schema import registry, wanted
+from dataflow.options import Options
+from dataflow.schema import discovery, registry, verify, wanted
 from dataflow.schema.connection import Connect
+from dataflow.schema.discovery import Discovery
 from dataflow.schema.migrate import Applied, SyncDDLExecutor
+from dataflow.schema.verify import Finding
 from kailash.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +35,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lock_timeout: float  # seconds
     application: str = ""
     why_not: str = ""  # the option that forbids any change
+
+    @classmethod
+    def read(cls, options: Options, application: str) -> Settings:
+        """Return what *options* say; application: what the URL calls the program, where they call it nothing."""
+        why_not = "" if options.migration_enabled else "migration_enabled is False"
+        return cls(
+            lock_timeout=options.migration_lock_timeout,
+            application=options.application or application,
+            why_not="existing_schema_mode is True" if options.existing_schema_mode else why_not,
+        )
 
 
 class Schema:
@@ -118,6 +131,41 @@ class Schema:
     def check(self) -> None:
         """Compare tables that are somebody else's with the models. Raises: SchemaMismatchError."""
         self._executor().check(self._models)
+
+    def differences(self) -> list[str]:
+        """Return, in sentences, where tables are not what the models say in ways that could give wrong answers."""
+        passing: Any = import_module("dataflow.schema.passing")
+        with self._connect() as connection:
+            return [*passing.differences(connection, self._models)]
+
+    def compare(self) -> None:
+        """Log `differences` (``existing_schema_mode``)."""
+        for sentence in self.differences():
+            log.warning("differs from its model: %s", sentence)
+
+    def discover(self, tables: Iterable[str] | None = None) -> Discovery:
+        """Return the tables and views that are there, or those of *tables* alone. Ours are left out."""
+        with self._connect() as connection:
+            return discovery.discover(connection, tables)
+
+    def source(self, tables: Iterable[str] | None = None, *, name: str = "a database") -> str:
+        """Return a Python module with a model for each table that one can stand for; name: of the database."""
+        classes, source = (import_module(f"dataflow.schema.{each}") for each in ("classes", "source"))
+        return str(source.module(classes.classes_of(self.discover(tables)), name))
+
+    def register(self, model: Callable[[type], type], tables: Iterable[str] | None = None) -> list[str]:
+        """Declare, by the decorator *model*, a model for each table that one can stand for; return their names."""
+        classes, source = (import_module(f"dataflow.schema.{each}") for each in ("classes", "source"))
+        return [*source.register(classes.classes_of(self.discover(tables)), model)]
+
+    def verify(self, *, samples: int = 0) -> list[Finding]:
+        """Return what is wrong, or could be better, with the tables of the models and with what is in them.
+
+        samples: how many ids of records without a parent each finding tells.
+        """
+        differences = self.differences()
+        with self._connect() as connection:
+            return verify.verify(connection, self._models, differences, samples)
 
     def _executor(self) -> SyncDDLExecutor:
         return SyncDDLExecutor(self._connect, self._settings.lock_timeout, self.application)

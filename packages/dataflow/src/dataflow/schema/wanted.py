@@ -149,10 +149,15 @@ def _as_declared(table: Any, field: FieldSpec, compiler: Compiler) -> bool:
 def _spelled(kind: Any, compiler: Compiler) -> tuple[str, str | None]:
     """Return the type as the catalogue spells it, and its collation."""
     text = compiler.type_compiler_instance.process(kind)
-    spelled, collation = _COLLATION.sub("", text).lower(), _COLLATION.search(text)
+    spelled, collation = _lower(_COLLATION.sub("", text)), _COLLATION.search(text)
     if compiler.name == "postgresql":
         spelled = spelled.replace("varchar", "character varying")
     return spelled, collation.group(1).strip('"') if collation else None
+
+
+def _lower(text: str) -> str:
+    """Return *text* in small letters, but for what stands in quotes."""
+    return re.sub(r'"[^"]*"|[^"]+', lambda part: part[0] if part[0][0] == '"' else part[0].lower(), text)
 
 
 def _index(index: sa.Index) -> Index:
