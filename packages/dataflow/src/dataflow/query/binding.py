@@ -48,7 +48,7 @@ class Ready(All, frozen=True):
 
 def ready(where: Where) -> Ready:
     """Return *where*, read beforehand."""
-    return Ready((where,), ("Ready", where.shape), parameters(where))
+    return Ready((where,), f"Ready {where.shape}", parameters(where))  # a text is hashed once
 
 
 def narrowed(where: Where, by: Ready) -> Where:
@@ -75,6 +75,10 @@ def changes(assignments: Mapping[str, Assignment]) -> tuple[Hashable, dict[str, 
 
 
 def _bind(where: Where, prefix: str, values: dict[str, Any]) -> None:
+    if type(where) is Ready:
+        for value in where.bound.values():
+            values[f"{prefix}{len(values)}"] = value
+        return
     match where:
         case Test():
             spell = _SPELLED.get(where.operator)

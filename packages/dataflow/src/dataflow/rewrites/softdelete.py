@@ -25,11 +25,16 @@ MARKED: Final[Ready] = ready(Test(DELETED, "null", False))
 
 
 def rewrites(spec: ModelSpec) -> Mapping[type, Callable[[Any, Context, dt.datetime], Any]]:
-    """Return what soft deletion makes of each kind of operation."""
+    """Return what soft deletion makes of each kind of operation.
+
+    In a multi-tenant model tenancy narrows what is read to the live records too, in one step: reads are what is
+    asked most.
+    """
     if not spec.options.soft_delete:
         return {}
+    reads = () if spec.options.multi_tenant else ops.READS
     return {
-        **dict.fromkeys((ops.Read, ops.List, ops.Count, ops.Aggregate, ops.Update), _seen),
+        **dict.fromkeys((*reads, ops.Update), seen),
         **dict.fromkeys((ops.Upsert, ops.BulkUpdate, ops.BulkUpsert), _live),
         ops.Delete: _marked,
         ops.BulkDelete: _all_marked,
@@ -40,7 +45,8 @@ def _live(operation: Any, context: Context, now: dt.datetime) -> Any:
     return replace(operation, where=narrowed(operation.where, LIVE))
 
 
-def _seen(operation: Any, context: Context, now: dt.datetime) -> Any:
+def seen(operation: Any, context: Context, now: dt.datetime) -> Any:
+    """Find the live records, all of them, or the marked ones: as the operation says."""
     if operation.deleted == "hidden":
         return replace(operation, where=narrowed(operation.where, LIVE))
     return operation if operation.deleted == "shown" else replace(operation, where=narrowed(operation.where, MARKED))

@@ -18,10 +18,9 @@ from dataflow.errors import InvalidTenantError, TenantRequiredError
 from dataflow.model.spec import TENANT, ModelSpec
 from dataflow.operations import values as ops
 from dataflow.query.binding import Ready, narrowed, ready
-from dataflow.rewrites import batches
-from dataflow.rewrites.softdelete import LIVE
-from kailash.conditions import Test, Where
-from kailash.context import Context, current
+from dataflow.rewrites import batches, softdelete
+from kailash.conditions import EVERYTHING, Test, Where
+from kailash.context import ANONYMOUS, Context, current
 
 MAX_LENGTH: Final = 255  # characters of a tenant's name; arbitrary: the longest name of a host has 253
 MOST: Final = 10_000  # tenants whose conditions are kept for each model; arbitrary: some megabytes
@@ -37,10 +36,8 @@ def rewrites(spec: ModelSpec) -> Mapping[type, Callable[[Any, Context, dt.dateti
         ops.Upsert: one.upsert,
         ops.BulkCreate: one.bulk_create,
         ops.BulkUpsert: one.bulk_upsert,
-        **dict.fromkeys(
-            (ops.Read, ops.List, ops.Count, ops.Aggregate, ops.Update, ops.Delete, ops.BulkUpdate, ops.BulkDelete),
-            one.narrow,
-        ),
+        **dict.fromkeys(ops.READS, one.see if spec.options.soft_delete else one.narrow),
+        **dict.fromkeys((ops.Update, ops.Delete, ops.BulkUpdate, ops.BulkDelete), one.narrow),
     }
 
 
@@ -83,6 +80,14 @@ class Confinement:
         tenant = self._tenant(context)
         return operation if tenant is None else replace(operation, where=self._within(operation.where, tenant))
 
+    def see(self, operation: Any, context: Context, now: dt.datetime) -> Any:
+        """Find only what is the tenant's and, unless the operation says otherwise, not deleted."""
+        tenant = context.tenant or self._tenant(context)
+        if tenant is None or operation.deleted != "hidden":
+            return self.narrow(softdelete.seen(operation, context, now), context, now)
+        live = (self._known.get(tenant) or self._remember(tenant))[1]
+        return replace(operation, where=live if operation.where is EVERYTHING else operation.where & live)
+
     def create(self, operation: ops.Create, context: Context, now: dt.datetime) -> ops.Create:
         """Store it as the tenant's."""
         return replace(operation, values={**operation.values, TENANT: self._owner(context)})
@@ -113,14 +118,14 @@ class Confinement:
 
     def _within(self, where: Where, tenant: str) -> Where:
         known = self._known.get(tenant) or self._remember(tenant)
-        return known[1] if where is LIVE else narrowed(where, known[0])
+        return known[1] if where is softdelete.LIVE else narrowed(where, known[0])
 
     def _remember(self, tenant: str) -> tuple[Ready, Ready]:
         """Read the tenant's condition once: alone, and with that of the live records."""
         mine = Test(TENANT, "eq", checked(tenant))
         if len(self._known) >= MOST:
             self._known.clear()
-        both = self._known[tenant] = (ready(mine), ready(LIVE & mine))
+        both = self._known[tenant] = (ready(mine), ready(softdelete.LIVE & mine))
         return both
 
     def _owner(self, context: Context) -> str:
@@ -133,6 +138,8 @@ class Confinement:
         return checked(tenant)
 
     def _tenant(self, context: Context) -> str | None:
+        if context is ANONYMOUS and (tenant := current().tenant) is not None:
+            return tenant
         try:
             return tenant_of(context)
         except TenantRequiredError as error:
