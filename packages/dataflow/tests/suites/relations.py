@@ -9,10 +9,10 @@ import pytest
 
 from dataflow import DataFlow, ForeignKey
 from dataflow.effects import DataPlan
-from dataflow.errors import IncludeTooLargeError
+from dataflow.errors import IncludeTooLargeError, TenantRequiredError
 from dataflow.operations import related
 from dataflow.operations import values as ops
-from kailash.context import ANONYMOUS
+from kailash.context import ANONYMOUS, Context
 from kailash.errors import InvalidInputError
 from suites.faces import Face
 
@@ -178,3 +178,55 @@ class Including(Shop):
             shop.do("orders.list", include="lines")
 
         assert len(shop.do("orders.read", id=1, include="lines")["lines"]) == 2
+
+
+class Confined:
+    """What comes along is read under the policies of its own model."""
+
+    @pytest.fixture(params=["blocking", "asyncio"])
+    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+        db = DataFlow(url)
+
+        @db.model
+        class Customer:
+            name: str
+            __dataflow__ = {"multi_tenant": True, "soft_delete": True}
+
+        @db.model
+        class Order:
+            customer_id: int
+            __dataflow__ = {"multi_tenant": True, "soft_delete": True}
+
+        face = Face(db, blocking=request.param == "blocking")
+        for tenant in ("acme", "globex"):
+            self.ask(face, tenant, "customers.create", name=tenant)
+        for tenant in ("acme", "globex"):
+            self.ask(face, tenant, "orders.bulk_create", data=[{"customer_id": 1}, {"customer_id": 2}])
+        yield face
+        face.close()
+
+    @staticmethod
+    def ask(shop: Face, tenant: str, what: str, **given: Any) -> Any:
+        return shop.within(Context(tenant=tenant), what, given)
+
+    def test_a_parent_of_another_tenant_does_not_come_along(self, shop: Face) -> None:
+        own, others = self.ask(shop, "acme", "orders.list", include="customer", sort="id")["records"]
+
+        assert (own["customer"]["name"], others["customer"]) == ("acme", None)
+
+    def test_children_of_another_tenant_do_not_come_along(self, shop: Face) -> None:
+        (customer,) = self.ask(shop, "globex", "customers.list", include="orders")["records"]
+
+        assert [order["id"] for order in customer["orders"]] == [4]
+
+    def test_what_is_marked_as_deleted_does_not_come_along(self, shop: Face) -> None:
+        self.ask(shop, "acme", "orders.delete", id=1)
+        found = self.ask(shop, "acme", "customers.read", id=1, include="orders")
+        self.ask(shop, "globex", "customers.delete", id=2)
+        left = self.ask(shop, "globex", "orders.read", id=4, include="customer")
+
+        assert (found["orders"], left["customer"]) == ([], None)
+
+    def test_no_tenant_is_an_error_for_what_comes_along_too(self, shop: Face) -> None:
+        with pytest.raises(TenantRequiredError):
+            shop.do("orders.list", include="customer")

@@ -7,7 +7,15 @@ import pytest
 from suites import relations
 
 
-class TestIncluding(relations.Including):
+class _Here:
     @pytest.fixture
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
+
+
+class TestIncluding(_Here, relations.Including):
+    pass
+
+
+class TestConfined(_Here, relations.Confined):
+    pass
