@@ -14,10 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from msgspec.structs import replace
 
 from dataflow import capabilities, options
-from dataflow import rekey as rekeying
-from dataflow.audit import Audit
-from dataflow.cache import caching
-from dataflow.cache.memory import MemoryCache
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
 from dataflow.executors.ddl import DDLConnection
@@ -26,24 +22,28 @@ from dataflow.executors.sqlite import SqliteDatabase, open_sqlite
 from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.express import Express, ExpressSync
-from dataflow.feed import Feed, Hear
+from dataflow.features import (
+    auditing,
+    caching,
+    feeding,
+    keyring,
+    keys,
+    ledger,
+    memory,
+    monitoring,
+    rekeying,
+    related,
+    telling,
+)  # fmt: skip
 from dataflow.ledger.spelling import MASK
-from dataflow.ledger.telling import Teller
-from dataflow.model import keyring
 from dataflow.model.declare import declare
-from dataflow.model.keyring import Keyring
 from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelOptions, ModelSpec
-from dataflow.monitoring import Gauge, monitor
 from dataflow.nodes import ModelNodes
-from dataflow.operations import related
 from dataflow.operations import values as ops
 from dataflow.perform import perform, planned
-from dataflow.rekey import Step
 from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
-from dataflow.schema import keys, ledger
-from dataflow.schema.discovery import Discovery
 from dataflow.schema.front import Schema, Settings
 from dataflow.tenants import ForTenants
 from dataflow.transactions.block import Block
@@ -56,6 +56,8 @@ from kailash.nodes.registry import NodeRegistry
 
 if TYPE_CHECKING:
     from dataflow.executors.aio import AsyncExecutor
+    from dataflow.feed import Hear
+    from dataflow.schema.discovery import Discovery
     from dataflow.transactions.ablock import AsyncBlock
     from kailash.checkup import Check
 
@@ -71,7 +73,7 @@ class DataFlow(ForTenants):
 
     def __init__(self, database_url: str | None = None, **keywords: Any) -> None:
         self.options = options.read(database_url, keywords)
-        self._keyring: Keyring | None = None
+        self._keyring: keyring.Keyring | None = None
         if self.options.encryption_key is not None:
             self._keyring = keyring.read(self.options.encryption_key)
             self.options = replace(self.options, encryption_key=MASK)
@@ -90,7 +92,8 @@ class DataFlow(ForTenants):
             echo=self.options.echo,
         )
         self._fed: set[str] = set()  # the models that somebody listens to
-        self._monitor = monitor(self.options)
+        measured = self.options.monitoring or self.options.debug or self.options.slow_query_threshold is not None
+        self._monitor = monitoring.monitor(self.options) if measured else None
         self._prepared = -1  # the revision of the models whose tables are known to be there
         self._preparing = threading.Lock()
         NodeRegistry.default().add(self)
@@ -240,21 +243,21 @@ class DataFlow(ForTenants):
         return decorate
 
     @cached_property
-    def feed(self) -> Feed:
+    def feed(self) -> feeding.Feed:
         """The committed changes of the models that somebody wants to hear of, in the order of commits."""
-        return Feed(self._home, self.models, self.url.dialect, self._want_told)
+        return feeding.Feed(self._home, self.models, self.url.dialect, self._want_told)
 
     @cached_property
-    def audit(self) -> Audit:
+    def audit(self) -> auditing.Audit:
         """The audit log: who wrote what to the models that are audited."""
-        return Audit(
+        return auditing.Audit(
             self._home,
             self.feed,
             self.url.dialect,
             [each.chain for each in self._keyring.keys] if self._keyring else [],
         )
 
-    def rekey(self, progress: Callable[[Step], object] = lambda step: None) -> list[Step]:
+    def rekey(self, progress: Callable[[rekeying.Step], object] = lambda step: None) -> list[rekeying.Step]:
         """Seal all encrypted values with the first key of ``encryption_key``, blocking; return what was done.
 
         progress: called after each batch. What was interrupted is gone on with by another call.
@@ -270,9 +273,9 @@ class DataFlow(ForTenants):
         return self.options.cache_enabled or any(model.spec.options.cache for model in self.models)
 
     @cached_property
-    def cache(self) -> MemoryCache:
+    def cache(self) -> memory.MemoryCache:
         """The answers that this process keeps."""
-        return MemoryCache()
+        return memory.MemoryCache()
 
     def _want_told(self, model: str) -> None:
         known = self.models[model]
@@ -289,7 +292,7 @@ class DataFlow(ForTenants):
         if model.teller is None and (audited or told or self.options.change_detection_method):
             masked = frozenset([field.name for field in model.spec.fields if field.secret or field.encrypted])
             committed = self._audited if audited else self._committed
-            model.teller = Teller(model.spec, audited=audited, masked=masked, committed=committed)
+            model.teller = telling.Teller(model.spec, audited=audited, masked=masked, committed=committed)
 
     def _committed(self) -> None:
         if "feed" in self.__dict__:
@@ -383,7 +386,8 @@ class DataFlow(ForTenants):
             sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
             if sealed and self._keyring is not None:
                 keys.install(self._sync.ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
-            if tellers := [model.teller for model in self.models if isinstance(model.teller, Teller)]:
+            told = [one for model in self.models if (one := model.teller) is not None]
+            if tellers := [one for one in told if isinstance(one, telling.Teller)]:
                 ledger.install(self._sync.ddl, self.options.migration_lock_timeout, tellers, make=make)
             self._prepared = revision
 
@@ -406,16 +410,9 @@ class DataFlow(ForTenants):
             raise ConfigurationError("nothing is measured", hint="pass monitoring=True")
         return self._monitor.text(self._gauges())
 
-    def _gauges(self) -> Iterable[Gauge]:
+    def _gauges(self) -> Iterable[monitoring.Gauge]:
         executors = [self.__dict__[name] for name in ("_sync", "_async") if name in self.__dict__]
-        sizes = [executor.connections for executor in executors]
-        size, idle = sum(size for size, _ in sizes), sum(idle for _, idle in sizes)
-        yield Gauge("dataflow_pool_connections", "Connections that are open.", size)
-        yield Gauge("dataflow_pool_idle_connections", "Connections that wait to be used.", idle)
-        if "cache" in self.__dict__:
-            yield Gauge("dataflow_cache_hits_total", "Reads that a kept answer served.", self.cache.hits, "counter")
-            yield Gauge("dataflow_cache_misses_total", "Reads that none served.", self.cache.misses, "counter")
-            yield Gauge("dataflow_cache_answers", "Answers that are kept.", len(self.cache))
+        return monitoring.gauges([each.connections for each in executors], self.__dict__.get("cache"))
 
     def health_check(self) -> dict[str, Any]:
         """Return ``{"status": "healthy"}``, or "unhealthy" with the code and the sentence of what is wrong."""

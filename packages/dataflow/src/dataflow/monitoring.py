@@ -10,7 +10,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
@@ -25,6 +25,16 @@ BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 slow_log = logging.getLogger("dataflow.slow")
 debug_log = logging.getLogger("dataflow.operations")
+
+
+class Kept(Protocol):
+    """Answers that are kept, and how often they served."""
+
+    hits: int
+    misses: int
+
+    def __len__(self) -> int:
+        """Return how many there are."""
 
 
 class Gauge(msgspec.Struct, frozen=True):
@@ -42,6 +52,18 @@ def monitor(options: Options) -> Monitor | None:
         return None
     slow = options.slow_query_threshold
     return Monitor(slow=SLOW if slow is None and options.monitoring else slow, debug=options.debug)
+
+
+def gauges(sizes: Iterable[tuple[int, int]], cache: Kept | None) -> Iterator[Gauge]:
+    """Yield what stands now. sizes: of each pool, (connections, those that wait). cache: the answers that are kept."""
+    pools = [*sizes]
+    size, idle = sum(each for each, _ in pools), sum(each for _, each in pools)
+    yield Gauge("dataflow_pool_connections", "Connections that are open.", size)
+    yield Gauge("dataflow_pool_idle_connections", "Connections that wait to be used.", idle)
+    if cache is not None:
+        yield Gauge("dataflow_cache_hits_total", "Reads that a kept answer served.", cache.hits, "counter")
+        yield Gauge("dataflow_cache_misses_total", "Reads that none served.", cache.misses, "counter")
+        yield Gauge("dataflow_cache_answers", "Answers that are kept.", len(cache))
 
 
 class Durations:

@@ -25,8 +25,7 @@ from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
-from dataflow.ledger.spelling import quoted
-from dataflow.ledger.triggers import FUNCTION
+from dataflow.ledger.spelling import FUNCTION, quoted
 from kailash.errors import ConfigurationError
 
 BUSY: Final = 30.0  # seconds that a writer waits for another process; the seeds' lock timeout

@@ -22,6 +22,7 @@ from kailash.shapes import decode_json
 MASK: Final = "***"
 PAIRS: Final = 50  # a function of SQLite has at most 100 arguments: https://sqlite.org/limits.html
 NUMBER: Final = "dataflow_number"  # a function of our SQLite connections: all the digits of a float
+FUNCTION: Final = "dataflow_told"  # of a SQLite connection: what a write tells of itself, by its place
 Read = Callable[[Any], Any]
 
 

@@ -8,14 +8,13 @@ from typing import Final
 
 import msgspec
 
-from dataflow.ledger.spelling import literal, on_postgresql, on_sqlite, quoted
+from dataflow.ledger.spelling import FUNCTION, literal, on_postgresql, on_sqlite, quoted
 from dataflow.model.spec import FieldSpec, ModelSpec
 
 TABLE: Final = "dataflow_changes"
 HEAD: Final = "dataflow_changes_head"
 PREFIX: Final = "dataflow_tell"
 SETTING: Final = "dataflow.told"  # transaction-local, PostgreSQL: the values of `TOLD` as an array of text
-FUNCTION: Final = "dataflow_told"  # of a SQLite connection: one of the values of `TOLD`, by its place
 TOLD: Final = ("at", "tenant", "actor", "channel", "request_id", "operation")  # what a write brings along, in order
 QUIET: Final = len(TOLD)  # a further value: not null while a load is told of as a whole
 COLUMNS: Final = ("model", "event", "record", "before", "after", "audited", *TOLD)

@@ -14,17 +14,21 @@ import msgspec
 
 from dataflow.model.registry import Models
 from dataflow.options import Options
-from dataflow.schema import discovery, registry, verify, wanted
+from dataflow.schema import registry, wanted
 from dataflow.schema.connection import Connect
-from dataflow.schema.discovery import Discovery
 from dataflow.schema.migrate import Applied, SyncDDLExecutor
-from dataflow.schema.verify import Finding
+from kailash._lazy import Late
 from kailash.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from dataflow.schema import discovery, verify
+    from dataflow.schema.discovery import Discovery
     from dataflow.schema.history import Migration
     from dataflow.schema.plan import Block, Plan
     from dataflow.schema.undo import RolledBack
+    from dataflow.schema.verify import Finding
+else:  # for who looks at a schema, not for every start
+    discovery, verify = Late("dataflow.schema.discovery"), Late("dataflow.schema.verify")
 
 log = logging.getLogger("dataflow.schema")
 

@@ -1,0 +1,35 @@
+"""The modules of features that most programs leave off: imported when somebody asks for one, not at every start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kailash._lazy import Late
+
+__all__ = [
+    "auditing", "caching", "feeding", "keyring", "keys", "ledger", "memory", "monitoring", "rekeying", "related",
+    "telling",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from dataflow import audit as auditing
+    from dataflow import feed as feeding
+    from dataflow import monitoring
+    from dataflow import rekey as rekeying
+    from dataflow.cache import caching, memory
+    from dataflow.ledger import telling
+    from dataflow.model import keyring
+    from dataflow.operations import related
+    from dataflow.schema import keys, ledger
+else:
+    auditing = Late("dataflow.audit")
+    caching = Late("dataflow.cache.caching")
+    feeding = Late("dataflow.feed")
+    keyring = Late("dataflow.model.keyring")
+    keys = Late("dataflow.schema.keys")
+    ledger = Late("dataflow.schema.ledger")
+    memory = Late("dataflow.cache.memory")
+    monitoring = Late("dataflow.monitoring")
+    rekeying = Late("dataflow.rekey")
+    related = Late("dataflow.operations.related")
+    telling = Late("dataflow.ledger.telling")
