@@ -1,13 +1,14 @@
-"""The plan of upsert. PostgreSQL: one INSERT ... ON CONFLICT. SQLite: UPDATE, then INSERT, in one transaction.
+"""The plan of upsert. PostgreSQL: one INSERT ... ON CONFLICT. SQLite: UPDATE, then INSERT where nothing was found.
 
-SQLite's RETURNING cannot tell an inserted row from an updated one, and its writers stand in line anyway.
+SQLite's RETURNING cannot tell an inserted row from an updated one. Only one of the statements writes, so that they need
+no transaction of their own; who loses the race between them changes what the winner stored.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from dataflow.effects import DataPlan, atomically, query
+from dataflow.effects import DataPlan, query
 from dataflow.errors import DuplicateError
 from dataflow.model.registry import Model
 from dataflow.operations import late, limits
@@ -42,15 +43,19 @@ def _on_conflict(operation: ops.Upsert, model: Model) -> DataPlan[ops.Upserted]:
 
 
 def _update_or_insert(operation: ops.Upsert, model: Model) -> DataPlan[ops.Upserted]:
-    yield from atomically()
     same = All(tuple([Test(name, "eq", operation.create[name]) for name in operation.match]))
     rows = yield from _updated(operation, model, same)
     if rows:
         return ops.Upserted(rows[0], created=False)
     names = tuple(operation.create)
-    inserted = yield from query(
-        (model, "insert", names), late.statement("insert", model, names), operation.create, writes=True
-    )
+    build = late.statement("insert", model, names)
+    try:
+        inserted = yield from query((model, "insert", names), build, operation.create, writes=True, guarded=True)
+    except DuplicateError:
+        rows = yield from _updated(operation, model, same)
+        if not rows:
+            raise
+        return ops.Upserted(rows[0], created=False)  # another one stored it in between
     return ops.Upserted(inserted.items[0], created=True)
 
 
