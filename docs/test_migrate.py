@@ -16,7 +16,6 @@ import reference
 from dataflow import options
 from dataflow.upgrade.finding import MOVED
 from dataflow.upgrade.reading import upgraded
-from kailash.errors import NotAvailableError
 from pages import enter, leave
 
 GUIDE = Path(__file__).parent / "how-to" / "migrate"
@@ -66,13 +65,7 @@ def namespace() -> Iterator[dict[str, Any]]:
 
 
 def _run(program: str, namespace: dict[str, Any]) -> None:
-    try:
-        exec(compile(program, "program.py", "exec", dont_inherit=True), namespace)
-    except NotAvailableError as error:
-        asked = error.message.partition(" ")[0]
-        if asked not in options.NOT_YET:
-            raise
-        pytest.skip(f"{asked} is not there yet")
+    exec(compile(program, "program.py", "exec", dont_inherit=True), namespace)
 
 
 def test_the_guide_has_programs_of_both_ages() -> None:

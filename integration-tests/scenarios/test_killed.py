@@ -24,10 +24,7 @@ KILLS = 20 if DEEP else 3
 ORDERS = 200 if DEEP else 40
 AT_ONCE = 6  # customers at the counter
 
-pytestmark = [
-    pytest.mark.timeout(1800 if DEEP else 240),
-    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
-]
+pytestmark = pytest.mark.timeout(1800 if DEEP else 240)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ of inputs and results that a database's capabilities have, so a channel that ser
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ RECORD = Shape(
         Field("created_at", datetime),
     ),
 )
-FRESH = Shape("NoteCreate", [field for name, field in RECORD.fields.items() if name not in {"id", "created_at"}])
+GIVEN = frozenset({"id", "created_at"})
 OBJECT: dict[str, Any] = {"type": "object"}
 TEXT: dict[str, Any] = {"type": "string"}
 NAMES: dict[str, Any] = {"type": "array", "items": TEXT}
@@ -94,10 +95,16 @@ class Intake:
 
 
 class NotesProvider:
-    """Notes in memory, and the eleven things one can do with them. ``notes``: id -> record."""
+    """Notes in memory, and the eleven things one can do with them. ``notes``: id -> record.
 
-    def __init__(self, resource: str = "notes") -> None:
+    record: what a note is; its ``id`` and ``created_at`` come from the provider.
+    """
+
+    def __init__(self, resource: str = "notes", record: Shape = RECORD) -> None:
         self.resource = resource
+        self.record = record
+        self.fresh = Shape(f"{record.name}Create", [each for name, each in record.fields.items() if name not in GIVEN])
+        self.asked: list[tuple[str, Any]] = []  # the actions that were called, with their inputs
         self.notes: dict[int, Row] = {}
         self.revision = 1
         self.prepared = 0  # times that prepare ran
@@ -126,8 +133,13 @@ class NotesProvider:
         ids = {"ids": {"type": "array"}, "confirmed": {"type": "boolean"}}
         upsert = {"where": OBJECT, "create": OBJECT, "update": OBJECT}
         read, write, destroy = Nature.READ, Nature.WRITE, Nature.DESTROY
+        fresh = self.fresh.schema()
         return {
-            "create": (write, Intake(FRESH.schema()["properties"], ["title"], check=FRESH.check), self._create),
+            "create": (
+                write,
+                Intake(fresh["properties"], fresh.get("required", ()), check=self.fresh.check),
+                self._create,
+            ),
             "read": (read, Intake({**one, **where, **names}), self._read),
             "update": (write, Intake({**one, **where, "fields": OBJECT}, ["fields"]), self._update),
             "delete": (destroy, Intake({**one, **where}), self._delete),
@@ -142,10 +154,11 @@ class NotesProvider:
 
     def _offer(self, action: str, nature: Nature, inputs: Intake, do: Callable[[Row], Done]) -> Capability:
         def call(given: Any, context: Context) -> Done:
+            self.asked.append((action, given))
             return do(given)
 
         async def acall(given: Any, context: Context) -> Done:
-            return do(given)
+            return call(given, context)
 
         return Capability(
             name=f"{self.resource}.{action}",
@@ -157,7 +170,7 @@ class NotesProvider:
             acall=acall,
             resource=self.resource,
             action=action,
-            record=RECORD,
+            record=self.record,
             bulk=action.startswith("bulk_"),
             idempotent=nature is Nature.READ,
         )
@@ -165,11 +178,11 @@ class NotesProvider:
     # --- the eleven ---
 
     def _create(self, given: Row) -> Done:
-        fields = FRESH.check(given)
-        if any(note["title"] == fields["title"] for note in self.notes.values()):
+        fields = self.fresh.check(given)
+        if "title" in fields and any(note["title"] == fields["title"] for note in self.notes.values()):
             raise DuplicateNoteError("another note has this 'title'", problems=[Problem("title", "duplicate", "taken")])
-        blank: Row = {"body": None, "stars": 0, "done": False, "tags": []}
-        note = {"id": self._next, **blank, **fields, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+        made = {"id": self._next, "created_at": datetime(2026, 1, 1, tzinfo=UTC), **deepcopy(self.fresh.fill(fields))}
+        note = {name: made[name] for name in self.record.fields}
         self.notes[self._next] = note
         self._next += 1
         return dict(note)
@@ -179,7 +192,7 @@ class NotesProvider:
 
     def _update(self, given: Row) -> Done:
         note = self._one(given)
-        note.update(FRESH.check(given["fields"], partial=True))
+        note.update(self.fresh.check(given["fields"], partial=True))
         return {**note, "updated": True, "rows_affected": 1}
 
     def _delete(self, given: Row) -> Done:
@@ -191,7 +204,8 @@ class NotesProvider:
         rows = self._matching(given.get("filter"))
         for key in reversed([part for part in (given.get("sort") or "").split(",") if part]):
             name = key.lstrip("-")
-            RECORD.check_value(name, None if name == "body" else rows[0][name] if rows else RECORD.fields[name].default)
+            sample = rows[0][name] if rows else self.record.fields[name].default
+            self.record.check_value(name, None if name == "body" else sample)
             rows.sort(key=lambda row: (row[name] is None, row[name]), reverse=key.startswith("-"))
         start = int(given.get("cursor") or given.get("offset") or 0)
         limit = given.get("limit") or 100
@@ -211,12 +225,12 @@ class NotesProvider:
     def _upsert(self, given: Row) -> Done:
         found = self._matching(given["where"])
         if found:
-            found[0].update(FRESH.check(given.get("update") or {}, partial=True))
+            found[0].update(self.fresh.check(given.get("update") or {}, partial=True))
             return {"record": dict(found[0]), "created": False, "action": "updated"}
         return {"record": self._create({**given["where"], **given["create"]}), "created": True, "action": "created"}
 
     def _bulk_create(self, given: Row) -> Done:
-        rows = [FRESH.check(row) for row in given["data"]]
+        rows = [self.fresh.check(row) for row in given["data"]]
         ids = [self._create(row)["id"] for row in rows]
         return {"inserted": len(ids), "processed": len(ids), "failed": 0, "errors": [], "success": True, "ids": ids}
 
@@ -227,7 +241,7 @@ class NotesProvider:
             return {"updated": len(given["data"]), "processed": len(given["data"]), "success": True}
         found = self._matching(given.get("filter"))
         for note in found:
-            note.update(FRESH.check(given["fields"], partial=True))
+            note.update(self.fresh.check(given["fields"], partial=True))
         return {"updated": len(found), "processed": len(found), "success": True}
 
     def _bulk_delete(self, given: Row) -> Done:
@@ -251,7 +265,7 @@ class NotesProvider:
 
     def _one(self, given: Row) -> Row:
         if "id" in given:
-            wanted = RECORD.check_value("id", given["id"])
+            wanted = self.record.check_value("id", given["id"])
             found = [note for note in self.notes.values() if note["id"] == wanted]
         else:
             found = self._matching(given.get("filter"))[:1]

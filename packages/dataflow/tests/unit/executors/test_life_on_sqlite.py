@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
@@ -181,7 +180,6 @@ sys.exit(os.waitstatus_to_exitcode(status) or found != ["before", "child", "pare
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_parent_and_child_go_on_after_a_fork(database_url: str) -> None:
     stand = Stand(database_url, "blocking")
     stand.make_tables()

@@ -159,7 +159,6 @@ LocalRuntime(store=SQLiteRunStore(sys.argv[1])).execute(workflow, run_id="killed
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_run_survives_kill_9(tmp_path: Path) -> None:
     log = tmp_path / "log"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -257,7 +257,6 @@ def test_when_one_of_several_fails_the_others_are_ended(execute: Execute) -> Non
     assert caught(execute, workflow).node_id in ("fail", "wait")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_node_that_forks_leaves_the_child_without_a_run(tmp_path: Any) -> None:
     def fork() -> Any:

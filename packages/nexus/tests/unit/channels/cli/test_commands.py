@@ -85,19 +85,10 @@ def test_all_goes_through_every_page(run: Run) -> None:
     }
 
 
-def test_all_holds_one_page_at_a_time(run: Run, provider: NotesProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    listed = provider._list
-
-    def noted(given: Any) -> Any:
-        asked.append(given.get("cursor"))
-        return listed(given)
-
-    monkeypatch.setattr(provider, "_list", noted)
-
+def test_all_holds_one_page_at_a_time(run: Run, provider: NotesProvider) -> None:
     run("notes list --all --limit 1 -o csv")
 
-    assert asked == [None, "1", "2"]
+    assert [given.get("cursor") for action, given in provider.asked if action == "list"] == [None, "1", "2"]
 
 
 def test_update_changes_the_given_fields_and_leaves_the_rest(run: Run) -> None:
@@ -359,19 +350,9 @@ AWKWARD = Shape(
 
 
 @pytest.fixture
-def awkward(monkeypatch: pytest.MonkeyPatch) -> tuple[Nexus, NotesProvider]:
+def awkward() -> tuple[Nexus, NotesProvider]:
     """An application whose records have fields named like options."""
-    fresh = Shape("AwkwardCreate", [field for name, field in AWKWARD.fields.items() if name != "id"])
-    monkeypatch.setattr(testing, "RECORD", AWKWARD)
-    monkeypatch.setattr(testing, "FRESH", fresh)
-
-    class Awkward(NotesProvider):
-        def _create(self, given: Any) -> Any:
-            self.notes[self._next] = {"id": self._next, **fresh.check(given)}
-            self._next += 1
-            return dict(self.notes[self._next - 1])
-
-    provider = Awkward("awkwards")
+    provider = NotesProvider("awkwards", AWKWARD)
     application = Nexus()
     application.add(provider)
     return application, provider
