@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
+from kailash._undo import Undoing
 from kailash.capability import Catalogue, Provider
 from kailash.errors import ConfigurationError, NotAvailableError
 from nexus import exposure, options, serve
@@ -241,17 +242,14 @@ class Nexus:
         server = serve.Server(application, self._front, self.options, websockets=own)
         server.bind()
         self._server = server
-        try:
+        with Undoing(self._forget_server):
             if blocking:
                 serve.announce(self._addresses())
                 server.run()
             else:
                 server.run_in_thread()
-        except BaseException:
-            self._server = None
-            raise
         if blocking:
-            self._server = None
+            self._forget_server()
 
     def stop(self) -> None:
         """End the serving. Idempotent."""
@@ -323,6 +321,9 @@ class Nexus:
 
         store = self._open_store()
         return not isinstance(store, SQLiteRunStore) or Path(store.path).exists()
+
+    def _forget_server(self) -> None:
+        self._server = None
 
     def _leave(self) -> None:
         self._stopping.set()

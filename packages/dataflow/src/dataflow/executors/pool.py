@@ -21,6 +21,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from dataflow.errors import DatabaseUnavailableError
+from kailash._undo import Undoing
 
 LEAST: Final = 5  # connections; arbitrary: a small program needs no more
 MOST: Final = 20  # connections; PostgreSQL allows 100 in all by default, and several processes share them
@@ -149,11 +150,8 @@ class Pool(Generic[P]):
 
     def make(self) -> P:
         """Make the one that `line_up` allowed."""
-        try:
+        with Undoing(self._forget):
             return self._make()
-        except BaseException:
-            self._forget()
-            raise
 
     def give(self, one: P) -> None:
         """Give back *one*."""

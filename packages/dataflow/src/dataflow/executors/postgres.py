@@ -29,6 +29,7 @@ from dataflow.executors.pool import LINGER, PoolOptions
 from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import begin_statement
 from dataflow.executors.url import DatabaseURL
+from kailash._undo import Undoing
 
 R = TypeVar("R")
 
@@ -241,11 +242,8 @@ class LoopPool:
         if not self._guarded and self._guard is not None:
             self._guarded = True
             await anext(self._guard)
-        try:
+        with Undoing(self._forget):
             return await self._connect()
-        except BaseException:
-            self._forget()
-            raise
 
     async def _wait(self) -> AsyncpgSession | None:
         waiter: asyncio.Future[AsyncpgSession | None] = asyncio.get_running_loop().create_future()
@@ -377,11 +375,8 @@ class AsyncpgDatabase:
         else:
             return session
         session = await pool.take()  # nothing was begun: a dead connection is replaced once
-        try:
+        with Undoing(lambda: pool.end(session)):
             await session.command(begin)
-        except BaseException:
-            pool.end(session)
-            raise
         return session
 
     def end(self, session: AsyncSession) -> None:

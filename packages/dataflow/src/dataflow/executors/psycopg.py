@@ -23,6 +23,7 @@ from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import Session, begin_statement
 from dataflow.executors.url import DatabaseURL
+from kailash._undo import Undoing
 
 R = TypeVar("R")
 
@@ -170,11 +171,9 @@ class PsycopgDatabase:
         """Run one statement for many records, all or none."""
         session = self.begin("")
         try:
-            touched = session.repeat(effect)
-            session.command("COMMIT")
-        except BaseException:
-            _roll_back(session)
-            raise
+            with Undoing(lambda: _roll_back(session)):
+                touched = session.repeat(effect)
+                session.command("COMMIT")
         finally:
             self.end(session)
         return touched
@@ -197,11 +196,8 @@ class PsycopgDatabase:
             return session
         self.purge()  # nothing was begun: a dead connection is replaced once
         session = self.pool.take()
-        try:
+        with Undoing(lambda: self.end(session)):
             session.command(begin)
-        except BaseException:
-            self.end(session)
-            raise
         return session
 
     def end(self, session: Session) -> None:

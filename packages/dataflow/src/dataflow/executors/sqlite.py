@@ -26,6 +26,7 @@ from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
 from dataflow.ledger.spelling import FUNCTION, quoted
+from kailash._undo import Undoing
 from kailash.errors import ConfigurationError
 
 BUSY: Final = 30.0  # seconds that a writer waits for another process; the seeds' lock timeout
@@ -141,13 +142,10 @@ class SqliteSession:
     def atomic(self, effect: Load | Repeat) -> int:
         """Answer *effect* in a transaction of its own."""
         self.command("BEGIN IMMEDIATE")
-        try:
+        with Undoing(self.roll_back):
             count = self.load(effect) if isinstance(effect, Load) else self.repeat(effect)
             self.finish()
             self.command("COMMIT")
-        except BaseException:
-            self.roll_back()
-            raise
         return count
 
     def roll_back(self) -> None:
@@ -292,20 +290,14 @@ class SqliteDatabase:
         if self.memory:
             return self.begin_in_turn()
         turn = self.turn.take()
-        try:
+        with Undoing(lambda: self.turn.give(turn)):
             return self.begin_in_turn()
-        except BaseException:
-            self.turn.give(turn)
-            raise
 
     def begin_in_turn(self) -> SqliteSession:
         """Begin, for a caller that has the turn."""
         session = self.pool.take()
-        try:
+        with Undoing(lambda: self.pool.give(session)):
             session.command("BEGIN IMMEDIATE")
-        except BaseException:
-            self.pool.give(session)
-            raise
         return session
 
     def end(self, session: Session) -> None:
@@ -332,11 +324,8 @@ class SqliteDatabase:
                 cached_statements=STATEMENTS,
                 timeout=self.busy,
             )
-            try:
+            with Undoing(connection.close):
                 set_up(connection, self.busy, memory=self.memory)
-            except BaseException:
-                connection.close()
-                raise
         except sqlite3.Error as fault:
             raise faults.of_sqlite(fault) from fault
         return SqliteSession(connection, self.compiler, self._loadings)

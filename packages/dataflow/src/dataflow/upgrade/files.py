@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import re
@@ -17,6 +16,7 @@ import msgspec
 
 from dataflow import options
 from dataflow.upgrade.finding import Upgraded
+from kailash._undo import Undoing
 from kailash.errors import ConfigurationError, InvalidInputError, NotAvailableError
 
 LEFT_OUT: Final = frozenset(
@@ -86,15 +86,11 @@ def write(seen: Seen) -> None:
     path = seen.path.resolve()  # what a link points to is what is written
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
+        with Undoing(lambda: Path(name).unlink(missing_ok=True)):
             with os.fdopen(handle, "wb") as file:
                 file.write(seen.became.source.encode(seen.encoding))
             os.chmod(name, path.stat().st_mode)
             os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
     except OSError as fault:
         raise ConfigurationError(f"{seen.path} cannot be written: {fault.strerror}") from fault
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from kailash._undo import Undoing
 from kailash.errors import RunInProgressError
 from kailash.runtime.record import RunRecord, Status
 
@@ -58,12 +59,9 @@ class SQLiteRunStore:
                 _insert(connection, run_id, steps)
                 return
             connection.execute("BEGIN IMMEDIATE")
-            try:
+            with Undoing(lambda: connection.execute("ROLLBACK")):
                 for start in range(0, len(steps), MAX_ROWS):
                     _insert(connection, run_id, steps[start : start + MAX_ROWS])
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
             connection.execute("COMMIT")
 
     def finish(self, run_id: str, status: Status) -> None:

@@ -1,0 +1,25 @@
+"""Undo what was begun when what follows fails, however it fails; the failure goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+
+class Undoing:
+    """``with Undoing(pool.forget): make()``: a block whose failure, cancellation included, is followed by *undo*."""
+
+    __slots__ = ("_undo",)
+
+    def __init__(self, undo: Callable[[], object]) -> None:
+        self._undo = undo
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._undo()
