@@ -118,12 +118,19 @@ def has_commit(root: Path, commit: str) -> bool:
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
+def _fetch(root: Path, commit: str) -> bool:
+    """Bring *commit*, without what came before it, into a clone that was made shallow; whether that went well."""
+    shallow = git(root, "rev-parse", "--is-shallow-repository") == "true"
+    asked = ["git", "-C", str(root), "fetch", "--quiet", "--depth", "1", "origin", commit]
+    return shallow and subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
 def demand_commit(root: Path, release: Release) -> str:
-    """Return the commit of *release*.
+    """Return the commit of *release*; a shallow clone fetches it from where it was cloned.
 
     Raises: ReleaseError where this clone lacks it.
     """
-    if not has_commit(root, release.commit):
+    if not has_commit(root, release.commit) and not _fetch(root, release.commit):
         raise ReleaseError(
             f"{FILE} says that {release.package} {release.version} was cut at {release.commit[:12]}, which this clone "
             "lacks; `git fetch --unshallow` brings the whole history"

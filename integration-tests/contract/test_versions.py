@@ -31,7 +31,7 @@ def test_the_changelog_has_the_promised_combinations() -> None:
 
 
 def test_a_release_says_in_its_sources_what_is_written_of_it() -> None:
-    """A clone without its commit cannot say so (`git fetch --unshallow`), and fails."""
+    """A shallow clone fetches the commit of a release; one that cannot fails."""
     for release in WRITTEN.releases:
         folder = f"{book.demand_commit(ROOT, release)}:packages/{release.package}"
         spoken = book.git(ROOT, "show", f"{folder}/src/{book.PACKAGES[release.package]}/_version.py")

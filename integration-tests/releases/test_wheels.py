@@ -263,6 +263,18 @@ def test_a_release_whose_commit_is_missing_cannot_be_built(
         wheels.released(repository.root, release._replace(commit="0" * 40), tmp_path / "wheels")
 
 
+def test_a_shallow_clone_fetches_the_commit_that_it_lacks(
+    released: tuple[Repository, book.Release], tmp_path: Path
+) -> None:
+    repository, release = released
+    repository.git("clone", "--quiet", "--depth", "1", repository.root.as_uri(), str(tmp_path / "shallow"))
+    assert not book.has_commit(tmp_path / "shallow", release.commit)
+
+    wheel = wheels.released(tmp_path / "shallow", release, tmp_path / "wheels")
+
+    assert wheel.name == "kailash_core-1.0.0-py3-none-any.whl"
+
+
 def test_a_tag_releases_the_sources_that_it_is_on(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     where = ["--root", str(repository.root), str(repository.root / "dist")]
 
