@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Any
 
 from dataflow.effects import DataPlan, query
 from dataflow.model.registry import Model
@@ -11,16 +11,14 @@ from dataflow.operations import late
 from dataflow.query import binding
 from kailash.conditions import EVERYTHING, Where
 
-ID: Final = "_id"  # bind name of the wanted id; no field begins with an underscore
-
 
 def chosen(id: Any, where: Where) -> tuple[Hashable, dict[str, Any]]:
     """Return what the SQL text depends on, and the bind values."""
     if where is EVERYTHING:
-        return (id is not None, None), ({} if id is None else {ID: id})
+        return (id is not None, None), ({} if id is None else {binding.ID: id})
     values = binding.parameters(where)
     if id is not None:
-        values[ID] = id
+        values[binding.ID] = id
     return (id is not None, where.shape), values
 
 

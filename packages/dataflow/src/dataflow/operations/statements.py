@@ -16,7 +16,6 @@ from dataflow.model.registry import Model
 from dataflow.model.spec import DELETED
 from dataflow.operations import totals
 from dataflow.operations import values as ops
-from dataflow.operations.chosen import ID
 from dataflow.query import binding, render
 from dataflow.query.assign import Assignment
 from dataflow.query.ordering import Order
@@ -140,7 +139,7 @@ def reserve_ids(model: Model, dialect: str, *, counting: bool) -> sa.Executable:
 
 def advance_ids(model: Model) -> sa.Executable:
     """Move the sequence of the ids to ``_id``, if it is not there yet (PostgreSQL)."""
-    sequence, given = _sequence(model), sa.bindparam(ID, type_=sa.BigInteger())
+    sequence, given = _sequence(model), sa.bindparam(binding.ID, type_=sa.BigInteger())
     last = sa.func.coalesce(sa.func.pg_sequence_last_value(sa.cast(sequence, postgresql.REGCLASS)), 0)
     return sa.select(sa.func.setval(sequence, given).label("id")).where(given > last)
 
@@ -294,7 +293,7 @@ def _chosen(model: Model, where: Where, *, by_id: bool) -> list[sa.ColumnElement
     condition = [render.condition(model.table, where)] if where.shape != render.NOTHING_ASKED else []
     if not by_id:
         return condition
-    return [model.table.c.id == sa.bindparam(ID, type_=model.table.c.id.type), *condition]
+    return [model.table.c.id == sa.bindparam(binding.ID, type_=model.table.c.id.type), *condition]
 
 
 def _update(model: Model, changes: Mapping[str, Assignment]) -> sa.Update:

@@ -8,6 +8,7 @@ from typing import Any, Final, assert_never
 from dataflow.query.assign import Assignment
 from kailash.conditions import EVERYTHING, All, Not, Some, Test, Where, patterns
 
+ID: Final = "_id"  # the wanted id
 SET: Final = "_set_"  # before the name of a changed field; no field begins with an underscore
 KEY: Final = "_key"  # bind name of the key of a row that a bulk update is about
 OPERAND: Final = "_w"  # before the number of a filter's operand
