@@ -16,8 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
+from kailash._lazy import Late
+
 if TYPE_CHECKING:
+    from importlib import metadata
     from importlib.metadata import Distribution
+else:
+    metadata = Late("importlib.metadata")  # 20 ms, and only who looks pays for it
 
 CORE: Final = "kailash-core"
 TRIO: Final = (CORE, "dataflow", "nexus")
@@ -136,8 +141,6 @@ def _installed(names: Iterable[str], path: Sequence[str] | None) -> dict[str, Di
 
 
 def _distributions(path: Sequence[str] | None) -> Iterable[Distribution]:
-    from importlib import metadata  # 20 ms, and only who looks pays for it
-
     found = metadata.distributions() if path is None else metadata.distributions(path=[*path])
     return (each for each in found if each.metadata["Name"])
 

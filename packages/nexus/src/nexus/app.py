@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from kailash._undo import Undoing
 from kailash.capability import Catalogue, Provider
 from kailash.errors import ConfigurationError, NotAvailableError
-from nexus import exposure, options, serve
+from nexus import exposure, features, options, serve
 from nexus.call import Call, Outcome, current
 from nexus.channels.base import ASGI, Channel, Receive, Scope, Send
 from nexus.channels.rest.app import RestChannel, Shell
@@ -151,10 +151,8 @@ class Nexus:
         A server does that by itself, after its port is open.
         """
         if self.options.auto_discovery and self._discovered is None:
-            from nexus.discovery import discover  # only who wants it pays for it
-
             self._discovered = []
-            self._discovered = discover(Path.cwd(), self.register, owner=self, stop=self._stopping)
+            self._discovered = features.discovery.discover(Path.cwd(), self.register, owner=self, stop=self._stopping)
         return self._discovered or []
 
     # --- endpoints of the program's own ---
@@ -215,9 +213,7 @@ class Nexus:
             for wrap in self._middleware:
                 stack = wrap(stack)
             if self.options.cors_origins:
-                from nexus.channels.rest.shell import with_cors  # imports Starlette
-
-                stack = with_cors(stack, self.options.cors_origins)
+                stack = features.shell.with_cors(stack, self.options.cors_origins)
             self._stack = stack
         return self._stack
 
@@ -297,30 +293,23 @@ class Nexus:
     def _offered(self) -> Workflows:
         """The workflows; made, and offered from then on, when there is one."""
         if self._workflows is None:
-            from nexus.workflows.provider import Workflows  # only who has workflows pays for the engine
-
-            self._workflows = Workflows(self._open_store if self.options.enable_durability else None)
+            self._workflows = features.provider.Workflows(self._open_store if self.options.enable_durability else None)
             self.add(self._workflows)
         return self._workflows
 
     def _open_store(self) -> RunStore:
         """The store of durable runs: of the first database that offers one, else a file."""
-        from kailash.runtime.sqlite_store import default_store  # sqlite3, and only for durable runs
-        from nexus.workflows.journals import StoreOffer
-
-        offers = (each for each in self.catalogue.providers if isinstance(each, StoreOffer))
+        offers = (each for each in self.catalogue.providers if isinstance(each, features.journals.StoreOffer))
         offer = next(offers, None)
-        return offer.run_store() if offer is not None else default_store()
+        return offer.run_store() if offer is not None else features.sqlite_store.default_store()
 
     def _written(self) -> Iterable[Remembered]:
         return self._workflows.written() if self._workflows is not None and self._has_store() else ()
 
     def _has_store(self) -> bool:
         """Whether there may be journals; looking makes no file."""
-        from kailash.runtime.sqlite_store import SQLiteRunStore
-
         store = self._open_store()
-        return not isinstance(store, SQLiteRunStore) or Path(store.path).exists()
+        return not isinstance(store, features.sqlite_store.SQLiteRunStore) or Path(store.path).exists()
 
     def _forget_server(self) -> None:
         self._server = None
@@ -370,9 +359,7 @@ class Nexus:
         if not self.options.enable_mcp:
             raise NotAvailableError("agents are not served by this application", hint="Nexus(enable_mcp=True)")
         if self._mcp is None:
-            from nexus.channels.mcp.server import McpChannel  # only who serves agents pays for it
-
-            self._mcp = McpChannel(self._exposure.on("mcp"), self.answer, self.options)
+            self._mcp = features.agents.McpChannel(self._exposure.on("mcp"), self.answer, self.options)
         return self._mcp
 
     async def _close_channels(self) -> None:
@@ -392,9 +379,7 @@ class Nexus:
 
     def _made_shell(self) -> FastAPIShell:
         if self._shell is None:
-            from nexus.channels.rest.shell import FastAPIShell  # imports FastAPI
-
-            self._shell = FastAPIShell(self.options)
+            self._shell = features.shell.FastAPIShell(self.options)
         waiting, self._endpoints = self._endpoints, []
         for add in waiting:
             add(self._shell)

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from kailash._lazy import Late
 from kailash.context import Context
 from kailash.runtime.base import Observer, StepEvent
 
 if TYPE_CHECKING:
+    from opentelemetry import trace as opentelemetry
     from opentelemetry.trace import Span, Tracer
+else:
+    opentelemetry = Late("opentelemetry.trace")
 
 
 def traced(workflow: str, context: Context) -> AbstractContextManager[Context]:
@@ -66,12 +70,11 @@ class Steps:
             self._listener(event)
 
     def _begin(self, event: StepEvent) -> Span:
-        from opentelemetry.trace import set_span_in_context
-
         self._run.set_attribute("kailash.run_id", event.run_id)
         parent = self._open.get(event.path.rpartition(".")[0], self._run)
         attributes: dict[str, Any] = {"kailash.step": event.path, "kailash.node": event.node}
-        return self._tracer.start_span(f"step {event.path}", context=set_span_in_context(parent), attributes=attributes)
+        inside = opentelemetry.set_span_in_context(parent)
+        return self._tracer.start_span(f"step {event.path}", context=inside, attributes=attributes)
 
     def _end(self, event: StepEvent) -> None:
         span = self._open.pop(event.path, None)
@@ -88,9 +91,7 @@ def _attempt(event: StepEvent) -> dict[str, Any]:
 
 
 def _fail(span: Span, error: BaseException) -> None:
-    from opentelemetry.trace import Status, StatusCode
-
-    span.set_status(Status(StatusCode.ERROR, type(error).__qualname__))
+    span.set_status(opentelemetry.Status(opentelemetry.StatusCode.ERROR, type(error).__qualname__))
     span.set_attribute("error.type", type(error).__qualname__)
 
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from kailash._lazy import Late
 from kailash.errors import NodeConfigurationError
 from kailash.nodes.base import type_of
 from kailash.nodes.nodetype import NodeType, Values
 from kailash.nodes.parameters import Parameters
 from kailash.nodes.scope import Scope
 from kailash.shapes import Field
+
+if TYPE_CHECKING:
+    import dis
+else:
+    dis = Late("dis")  # 3 ms, and only for nodes of code
 
 RESULT: Final = "result"
 
@@ -82,8 +88,6 @@ def _free_names(code: CodeType) -> set[str]:
 
     A name that is only an attribute is not loaded by itself and so is no input.
     """
-    import dis  # 3 ms, and only for nodes of code
-
     loaded: set[str] = set()
     stored: set[str] = set()
     pending = [code]

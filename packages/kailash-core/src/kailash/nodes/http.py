@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from kailash._lazy import Late
 from kailash.errors import KailashError, Kind, NodeExecutionError, NodeValidationError
 from kailash.nodes.nodetype import Effect, NodeType, Values
 from kailash.nodes.parameters import Parameters
 from kailash.nodes.scope import Scope
 from kailash.shapes import REQUIRED, Field
+
+if TYPE_CHECKING:
+    import ssl
+    from http import client
+else:
+    client = Late("http.client")  # 15 ms with ssl, and only where HTTP is asked
+    ssl = Late("ssl")
 
 TIMEOUT: Final = 30.0  # seconds for one exchange, unless the author says otherwise
 MAX_BODY: Final = 16 * 1024 * 1024  # bytes of an answer that are read; arbitrary
@@ -29,9 +37,6 @@ class UnreachableError(KailashError):
 
 
 def _ask(values: Values, scope: Scope) -> Values:
-    import http.client  # 15 ms with ssl, and only where HTTP is asked
-    import ssl
-
     method = str(values.get("method", "GET")).upper()
     scheme, host, port, target = _target(str(values["url"]), values.get("params"))
     if method not in METHODS:
@@ -40,16 +45,16 @@ def _ask(values: Values, scope: Scope) -> Values:
     body = _body(values, headers)
     seconds = _seconds(values, scope)
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=seconds, context=ssl.create_default_context())
+        client.HTTPSConnection(host, port, timeout=seconds, context=ssl.create_default_context())
         if scheme == "https"
-        else http.client.HTTPConnection(host, port, timeout=seconds)
+        else client.HTTPConnection(host, port, timeout=seconds)
     )
     try:
         connection.request(method, target, body=body, headers=headers)
         answer = connection.getresponse()
         content = answer.read(MAX_BODY + 1)
         return _read(answer.status, dict(answer.getheaders()), content)
-    except (OSError, http.client.HTTPException) as cause:
+    except (OSError, client.HTTPException) as cause:
         raise UnreachableError(f"{host} did not answer ({type(cause).__name__})") from cause
     finally:
         connection.close()

@@ -18,6 +18,7 @@ from kailash.errors import RunCancelledError, RuntimeExecutionError, WorkflowExe
 from kailash.nodes.nodetype import ARun
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, adrive
+from kailash.runtime import features
 from kailash.runtime.base import (
     Clock,
     Observer,
@@ -148,9 +149,7 @@ class AsyncLocalRuntime:
 
     def _store_for(self, run_id: str | None) -> RunStore | None:
         if self._store is None and run_id is not None:
-            from kailash.runtime.sqlite_store import default_store  # sqlite3, and only for durable runs
-
-            self._store = default_store()
+            self._store = features.sqlite_store.default_store()
         return self._store
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 from kailash.context import Acting, Context, inherited
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, drive
+from kailash.runtime import features
 from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, brief, new_run_id, quick, workflow_of
 from kailash.runtime.effects import Attempt, Pause, Turn, Wish
 from kailash.runtime.guard import guard
@@ -123,9 +124,7 @@ class LocalRuntime:
 
     def _store_for(self, run_id: str | None) -> RunStore | None:
         if self._store is None and run_id is not None:
-            from kailash.runtime.sqlite_store import default_store  # sqlite3, and only for durable runs
-
-            self._store = default_store()
+            self._store = features.sqlite_store.default_store()
         return self._store
 
 
@@ -231,8 +230,7 @@ class _Wave:
 
     async def stretch(self, course: Course[list[Step]]) -> None:
         """Go on on the event loop until a step comes that is better run here."""
-        from kailash.runtime.coroutines import aquick  # imports asyncio, which runs this
-
+        aquick = features.coroutines.aquick
         while not course.finished and self.is_stretch(course.asked):
             step = course.asked[0]
             assert step.arun is not None

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from kailash.runtime import features
 from kailash.runtime.effects import OutOfTimeError
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ class Workers:
             idle = self._loops.pop()
             if idle.pid == os.getpid():  # a thread does not survive a fork
                 return idle
-        from kailash.runtime.loops import LoopThread  # asyncio: 35 ms, for nodes that have coroutines only
-
-        return LoopThread()
+        return features.loops.LoopThread()
 
     def give_back(self, loop: LoopThread) -> None:
         """Cancel what still runs on *loop*, and keep it for others."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from kailash._lazy import Late
 from kailash.capability import Catalogue
 from kailash.errors import KailashError, NotAvailableError
 from nexus.call import Answer
@@ -22,7 +23,12 @@ from nexus.options import Options
 if TYPE_CHECKING:
     from mcp.server import Server
 
+    from nexus.channels.mcp import protocol, stdio, transports
     from nexus.channels.mcp.transports import HttpDoor
+else:  # each imports the SDK
+    protocol = Late("nexus.channels.mcp.protocol")
+    stdio = Late("nexus.channels.mcp.stdio")
+    transports = Late("nexus.channels.mcp.transports")
 
 
 class McpChannel:
@@ -73,11 +79,9 @@ class McpChannel:
 
         Raises: NotAvailableError when the SDK is not installed.
         """
-        with _installed():
-            from nexus.channels.mcp import stdio  # imports the SDK
-
+        server = self.server()
         try:
-            asyncio.run(stdio.serve(self.server(), self._options.max_body))
+            asyncio.run(stdio.serve(server, self._options.max_body))
         except KeyboardInterrupt:
             return
 
@@ -87,9 +91,7 @@ class McpChannel:
         Raises: NotAvailableError when the SDK is not installed.
         """
         with _installed():
-            from nexus.channels.mcp import protocol  # imports the SDK
-
-        return protocol.build(self._desk, self._options)
+            return protocol.build(self._desk, self._options)
 
     async def _door(self) -> HttpDoor:
         """Return the open door of this loop; a loop that has gone took its own with it."""
@@ -107,9 +109,7 @@ class McpChannel:
 
     def _made(self) -> HttpDoor:
         with _installed():
-            from nexus.channels.mcp import transports  # imports the SDK
-
-        return transports.HttpDoor(self.server(), self._options.max_body)
+            return transports.HttpDoor(self.server(), self._options.max_body)
 
 
 @contextmanager

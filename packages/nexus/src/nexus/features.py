@@ -1,0 +1,23 @@
+"""The modules of features that many programs leave off: imported when somebody asks for one, not at every start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kailash._lazy import Late
+
+__all__ = ["agents", "discovery", "journals", "provider", "shell", "sqlite_store"]
+
+if TYPE_CHECKING:
+    from kailash.runtime import sqlite_store
+    from nexus import discovery
+    from nexus.channels.mcp import server as agents
+    from nexus.channels.rest import shell
+    from nexus.workflows import journals, provider
+else:
+    agents = Late("nexus.channels.mcp.server")
+    discovery = Late("nexus.discovery")
+    journals = Late("nexus.workflows.journals")
+    provider = Late("nexus.workflows.provider")  # the engine of workflows
+    shell = Late("nexus.channels.rest.shell")  # Starlette and FastAPI
+    sqlite_store = Late("kailash.runtime.sqlite_store")  # sqlite3
