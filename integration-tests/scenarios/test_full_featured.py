@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterator
 from typing import Annotated
@@ -10,6 +11,9 @@ import pytest
 
 from dataflow import DataFlow, Encrypted
 from dataflow.errors import RecordNotFoundError, TenantRequiredError
+from kailash import WorkflowBuilder
+from kailash.errors import WorkflowExecutionError
+from nexus import Nexus
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -80,3 +84,20 @@ def test_all_of_it_is_written_down_and_nothing_secret_is(db: DataFlow) -> None:
     with db.run_store().home.sync().ddl() as connection:
         rows = connection.ask("SELECT * FROM users")
     assert len(rows) == 1 and "a@acme.org" not in repr(rows)
+
+
+async def test_a_workflow_acts_for_the_tenant_of_the_code_that_runs_it(db: DataFlow) -> None:
+    """Blocking and under asyncio, registered or not; and for nobody where nobody is named."""
+    app = Nexus(dataflow_integration=db, enable_durability=False)
+    workflow = WorkflowBuilder("join")
+    workflow.add_node("UserCreateNode", "made", {"email": "{{email}}"})
+    app.register("join", workflow)
+
+    with db.tenant("acme"):
+        outcomes = [await app.execute_workflow(each, {"email": "a@acme.org"}) for each in ("join", workflow)]
+    with db.tenant("other"):
+        outcomes.append(await asyncio.to_thread(app.execute_workflow, "join", {"email": "b@other.org"}))
+
+    assert [each["made"]["tenant_id"] for each in outcomes] == ["acme", "acme", "other"]
+    with pytest.raises(WorkflowExecutionError, match="no tenant is named"):
+        await app.execute_workflow("join", {"email": "c@nobody.org"})

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from kailash.capability import Capability
-from kailash.context import ANONYMOUS, Cancellation, Context
+from kailash.context import ANONYMOUS, Cancellation, Context, settled
 from kailash.errors import KailashError
 
 NOTHING: Mapping[str, Any] = {}
@@ -83,12 +83,17 @@ class Outputs(dict[str, Any]):
 class Asking:
     """The request that a program's own endpoint answers: whose it is, and a name for each workflow that it runs."""
 
-    __slots__ = ("_count", "context", "name")
+    __slots__ = ("_context", "_count", "name")
 
     def __init__(self, context: Context, name: str = "") -> None:
-        self.context = context
+        self._context = context
         self.name = name
         self._count = count(1)
+
+    @property
+    def context(self) -> Context:
+        """Who asks, and for whom: for the tenant of the code around, where the request names none."""
+        return settled(self._context)
 
     def next_name(self) -> str:
         """Return the name of the next workflow of this request: the same when the request comes again."""
