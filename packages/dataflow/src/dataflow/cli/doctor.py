@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dataflow.cli import locate, output
 from dataflow.cli.desk import Desk, command
-from kailash.checkup import Check, State, extras, healthy, versions
+from kailash.checkup import TRIO, Check, State, extras, healthy, versions
 from kailash.errors import KailashError
 
 COLUMNS: Final = ("check", "state", "said")
@@ -21,7 +21,7 @@ def doctor(desk: Desk) -> int:
 
     Changes nothing. Ends with 1 when something is wrong.
     """
-    checks = [*versions(), *extras("dataflow")]
+    checks = [*versions(), *(check for name in TRIO for check in extras(name))]
     configuration: Mapping[str, Any] = {}
     try:
         database = desk.bare_database()

@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from kailash import masking
-from kailash.checkup import Check, Examined, State, extras, healthy, versions
+from kailash.checkup import TRIO, Check, Examined, State, extras, healthy, versions
 from kailash.errors import KailashError
 from nexus.channels.cli import commands, locate, output
 from nexus.channels.cli.desk import Desk
@@ -43,7 +43,7 @@ def command() -> click.Command:
 def _doctor(**settings: Any) -> int:
     desk = click.get_current_context().ensure_object(Desk)
     desk.note(settings)
-    checks = [*versions(), *extras("nexus")]
+    checks = [*versions(), *(check for name in TRIO for check in extras(name))]
     configuration: dict[str, Any] = {}
     try:
         application = desk.application()
