@@ -21,12 +21,14 @@ from kailash.nodes.parameters import Parameters
 from kailash.nodes.registry import BUILT_IN, NodeRegistry
 from kailash.shapes import REQUIRED, Field
 from kailash.workflow.builder import WorkflowBuilder
+from nexus import options as nexus_options
 from nexus import wire
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ROOT / "docs" / "reference" / "errors.md"
 OPTIONS = ROOT / "docs" / "reference" / "options.md"
 MIGRATE = ROOT / "docs" / "how-to" / "migrate" / "README.md"
+FULL = MIGRATE.with_name("fast-and-full.md")
 NODES = ROOT / "docs" / "reference" / "nodes.md"
 TRANSACTIONS = (
     "TransactionStartNode",
@@ -101,6 +103,12 @@ def addresses_table() -> str:
     return "\n".join(["| older | now |", "|---|---|", *rows])
 
 
+def later_table() -> str:
+    """Return the table of options of `Nexus` that older guides have and this version does not, as Markdown."""
+    rows = [f"| `{name}` | {instead or 'leave it out'} |" for name, instead in nexus_options.NOT_YET.items()]
+    return "\n".join(["| not in this version | instead |", "|---|---|", *rows])
+
+
 def node_types() -> dict[str, NodeType]:
     """Return every node type that comes with the distributions, as a step of it is, by name."""
     registry = NodeRegistry()
@@ -168,6 +176,7 @@ def main() -> int:
     OPTIONS.write_text(written(OPTIONS.read_text(), "parameters", parameters_table()))
     guide = written(MIGRATE.read_text(), "parameters", parameters_table())
     MIGRATE.write_text(written(guide, "addresses", addresses_table()))
+    FULL.write_text(written(FULL.read_text(), "later", later_table()))
     return 0
 
 
