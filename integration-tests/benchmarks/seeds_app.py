@@ -16,6 +16,7 @@ from typing import Any, Final
 from dataflow import DataFlow
 from kailash.errors import KailashError
 from nexus import Nexus
+from nexus.channels.base import ASGI, Receive, Scope, Send
 
 FULL: Final[Mapping[str, Any]] = {
     "skip_registry": False,
@@ -27,8 +28,9 @@ FULL: Final[Mapping[str, Any]] = {
     "enable_metrics": True,
     "connection_pool_size": 50,
     "enable_audit_log": True,
+    "multi_tenant": True,
     "slow_query_threshold": 1.0,
-}  # without multi_tenant: a row of nobody's cannot be asked for
+}
 FAST: Final[Mapping[str, Any]] = {
     "skip_registry": True,
     "enable_model_persistence": False,
@@ -69,6 +71,17 @@ def fields(number: int) -> dict[str, Any]:
     return [user, session, conversation][number % 3]
 
 
+class ForOneTenant:
+    """Acts for one tenant, as what authenticates a caller does."""
+
+    def __init__(self, inner: ASGI, db: DataFlow) -> None:
+        self._inner, self._db = inner, db
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._db.tenant("acme"):
+            await self._inner(scope, receive, send)
+
+
 def main(configuration: str, models: int, ports: list[int]) -> None:
     """Serve."""
     for_db, for_app = CONFIGURATIONS[configuration]
@@ -78,6 +91,7 @@ def main(configuration: str, models: int, ports: list[int]) -> None:
     app = Nexus(
         api_port=ports[0], mcp_port=ports[1], auto_discovery=False, dataflow_integration=db, **offered(Nexus, for_app)
     )
+    app.add_middleware(ForOneTenant, db)
     app.start()
 
 

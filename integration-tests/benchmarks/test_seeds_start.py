@@ -60,9 +60,9 @@ def test_both_configurations(
     empty = [new_database() for _ in range(3)]
     first = [started(url, "full", models, monkeypatch) for url in empty]
     again = [started(empty[0], "full", models, monkeypatch) for _ in range(3)]
+    options = f"full ({taken()} options)"  # of the configuration that was the last to start
     fast = [started(empty[0], "fast", models, monkeypatch) for _ in range(3)]
     full = harness.Sample(claim(models), claim(models))
-    options = f"full ({taken()} options)"
 
     for what, samples, limit in (
         (f"{options}, empty database", first, full),
