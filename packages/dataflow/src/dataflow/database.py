@@ -482,7 +482,7 @@ class DataFlow(ForTenants):
 
     @cached_property
     def _runs(self) -> RunStore:
-        return RunStore(self._home, self.url.dialect)
+        return RunStore(self._home, self.url.dialect, self._keyring)
 
     @cached_property
     def _sync(self) -> SyncExecutor:

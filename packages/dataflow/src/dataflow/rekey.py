@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 
+from dataflow.errors import EncryptionError
 from dataflow.ledger.spelling import quoted
+from dataflow.model import envelope
 from dataflow.model.keyring import ID, Keyring, UnsealedError
 from dataflow.model.spec import FieldSpec, ModelSpec
 from dataflow.schema import keys
 from dataflow.schema.connection import Connect, Connection
 
 BATCH: Final = 500  # records of one transaction; arbitrary: a writer waits no longer than for these
+JOURNALS: Final = {"dataflow_runs": ("given", "run_id"), "dataflow_steps": ("output", "run_id", "path")}
+_THERE: Final = {
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'",
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+}
 
 Progress = Callable[["Step"], object]
 
@@ -21,10 +28,23 @@ Progress = Callable[["Step"], object]
 class Step(msgspec.Struct, frozen=True):
     """How far it is with one field."""
 
-    model: str
+    model: str  # or the table, of what is no model's
     field: str
     done: int  # values that were sealed anew
     failed: int  # values that no key opens: they are as they were
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of sealed values."""
+
+    model: str
+    field: str
+    table: str
+    column: str
+    key: tuple[str, ...]  # the columns by which its rows are told apart
+    sealer: str  # an expression: which key has sealed the value
+    first: Any  # what it is for the first key
+    anew: Callable[[Any], Any]  # a value -> sealed with the first key; raises UnsealedError, EncryptionError
 
 
 def rekey(
@@ -35,8 +55,10 @@ def rekey(
     When all could be sealed, the other keys are forgotten and may go from ``encryption_key``. Raises:
     DatabaseUnavailableError; RetryableError.
     """
-    sealed = [(spec, field) for spec in specs for field in spec.fields if field.encrypted is not None]
-    steps = [_field(connect, spec, field, keyring, timeout, progress) for spec, field in sealed]
+    columns = [_of_field(spec, field, keyring) for spec in specs for field in spec.fields if field.encrypted]
+    with connect() as connection:
+        columns += _of_journals(connection, keyring)
+    steps = [_sealed(connect, column, timeout, progress) for column in columns]
     if not any(step.failed for step in steps):
         with connect() as connection:
             connection.begin(timeout)
@@ -45,48 +67,69 @@ def rekey(
     return steps
 
 
-def _field(
-    connect: Connect, spec: ModelSpec, field: FieldSpec, keyring: Keyring, timeout: float, progress: Progress
-) -> Step:
-    step, last = Step(spec.name, field.name, 0, 0), None
+def _of_field(spec: ModelSpec, field: FieldSpec, keyring: Keyring) -> Column:
+    place = f"{spec.table}.{field.name}".encode()
+    searched = field.encrypted is not None and field.encrypted.searchable
+    return Column(
+        spec.name,
+        field.name,
+        spec.table,
+        field.stored_as,
+        (spec.by_name["id"].stored_as,),
+        f"substr({quoted(field.stored_as)}, 2, {ID})",
+        keyring.first.id,
+        lambda sealed: keyring.first.seal(keyring.open(bytes(sealed), place), place, searched=searched),
+    )
+
+
+def _of_journals(connection: Connection, keyring: Keyring) -> Iterator[Column]:
+    """Yield the columns of the journals of runs; what was kept there before there was a key is sealed too."""
+    there = {str(row[0]) for row in connection.ask(_THERE[connection.dialect])}
+    first = envelope.begins(keyring.first)
+    for table, (column, *key) in JOURNALS.items():
+        if table in there:
+            place = f"{table}.{column}".encode()
+            sealer = f"substr({quoted(column)}, 1, {len(first)})"
+            yield Column(table, column, table, column, tuple(key), sealer, first, _text_anew(place, keyring))
+
+
+def _text_anew(place: bytes, keyring: Keyring) -> Callable[[str], str]:
+    return lambda text: envelope.close(envelope.open(text, place, keyring), place, keyring)
+
+
+def _sealed(connect: Connect, column: Column, timeout: float, progress: Progress) -> Step:
+    step, last = Step(column.model, column.field, 0, 0), ()
     while True:
         with connect() as connection:
             connection.begin(timeout)
-            rows = _old(connection, spec, field, keyring, last)
-            done = sum(_sealed(connection, spec, field, keyring, id, value) for id, value in rows)
+            rows = _old(connection, column, last)
+            done = sum(_anew(connection, column, value, key) for value, *key in rows)
             connection.commit()
         if not rows:
             return step
-        last = rows[-1][0]
-        step = Step(spec.name, field.name, step.done + done, step.failed + len(rows) - done)
+        last = tuple(rows[-1][1:])
+        step = Step(column.model, column.field, step.done + done, step.failed + len(rows) - done)
         progress(step)
 
 
-def _old(
-    connection: Connection, spec: ModelSpec, field: FieldSpec, keyring: Keyring, last: Any
-) -> list[tuple[Any, bytes]]:
-    """Return the next records whose value another key has sealed."""
-    column, id, table = quoted(field.stored_as), _id(spec), quoted(spec.table)
-    after, given = (f" AND {id} > ?", (last,)) if last is not None else ("", ())
+def _old(connection: Connection, column: Column, last: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Return the next values that another key has sealed, each with what tells its row apart."""
+    key = ", ".join(map(quoted, column.key))
+    after = f" AND ({key}) > ({', '.join('?' * len(last))})" if last else ""
     locked = " FOR UPDATE" if connection.dialect == "postgresql" else ""
-    wanted = f"substr({column}, 2, {ID}) <> ?{after}"
-    statement = f"SELECT {id}, {column} FROM {table} WHERE {wanted} ORDER BY {id} LIMIT {BATCH}{locked}"
-    return [(row[0], row[1]) for row in connection.ask(statement, (keyring.first.id, *given))]
+    statement = (
+        f"SELECT {quoted(column.column)}, {key} FROM {quoted(column.table)} WHERE {column.sealer} <> ?{after}"
+        f" ORDER BY {key} LIMIT {BATCH}{locked}"
+    )
+    return connection.ask(statement, (column.first, *last))
 
 
-def _sealed(connection: Connection, spec: ModelSpec, field: FieldSpec, keyring: Keyring, id: Any, value: bytes) -> bool:
+def _anew(connection: Connection, column: Column, value: Any, key: list[Any]) -> bool:
     """Seal one value anew; whether it could be opened."""
-    sealed, place = bytes(value), f"{spec.table}.{field.name}".encode()
     try:
-        plain = keyring.open(sealed, place)
-    except UnsealedError:
+        sealed = column.anew(value)
+    except (UnsealedError, EncryptionError):
         return False
-    searched = field.encrypted is not None and field.encrypted.searchable
-    anew = keyring.first.seal(plain, place, searched=searched)
-    assignment = f"{quoted(field.stored_as)} = ? WHERE {_id(spec)} = ?"
-    connection.ask(f"UPDATE {quoted(spec.table)} SET {assignment}", (anew, id))
+    mine = " AND ".join(f"{quoted(name)} = ?" for name in column.key)
+    connection.ask(f"UPDATE {quoted(column.table)} SET {quoted(column.column)} = ? WHERE {mine}", (sealed, *key))
     return True
-
-
-def _id(spec: ModelSpec) -> str:
-    return quoted(spec.by_name["id"].stored_as)

@@ -3,6 +3,8 @@
 Rule 1: a step that writes has its record in the transaction of its effects: both are there, or neither.
 Rule 2: several steps are one statement.
 Rule 3: a run has an owner, a store; whether it lives is told by a lock that ends with its process (`executors.alive`).
+Rule 4: what a run was given and what its steps came to may hold anything, the values of encrypted fields too: where
+        the database has a key, both are sealed whole.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from dataflow.effects import DataPlan, Rows, query
+from dataflow.effects import DataPlan, Row, Rows, query
 from dataflow.executors.alive import Life
+from dataflow.model import envelope
 from dataflow.operations.dialect import Dialect
 from dataflow.schema.lock import begin_locked
 from dataflow.transactions.joined import JOINED, Home, find
@@ -22,18 +25,24 @@ from kailash.errors import RunInProgressError
 from kailash.nodes.scope import Scope
 from kailash.runtime.record import RunRecord, Status
 
+if TYPE_CHECKING:
+    from dataflow.model.keyring import Keyring
+
 T = TypeVar("T")
 
+GIVEN: Final = b"dataflow_runs.given"  # the columns that are sealed; `dataflow.rekey` has them too
+OUTPUT: Final = b"dataflow_steps.output"
 LOCK_TIMEOUT: Final = 30.0  # seconds that the making of the two tables waits for others; as of migrations
 
 
 class RunStore:
     """A `kailash.runtime.record.RunStore` in the database *home*."""
 
-    def __init__(self, home: Home, dialect: Dialect) -> None:
-        """Do nothing yet."""
+    def __init__(self, home: Home, dialect: Dialect, keyring: Keyring | None = None) -> None:
+        """Do nothing yet. keyring: of the database; what the journals hold is sealed with its first key."""
         self.home = home
         self._dialect: Dialect = dialect
+        self._keyring = keyring
         self._owner = ""
         self._life: Life | None = None
         self._lock = threading.Lock()
@@ -55,11 +64,11 @@ class RunStore:
 
     def keep(self, run_id: str, steps: Sequence[tuple[str, bytes]]) -> None:
         """Write down the outputs of finished steps, all or none."""
-        self._run(kept(run_id, steps, self._dialect))
+        self._run(self.kept(run_id, steps))
 
     async def akeep(self, run_id: str, steps: Sequence[tuple[str, bytes]]) -> None:
         """Like `keep`."""
-        await self._arun(kept(run_id, steps, self._dialect))
+        await self._arun(self.kept(run_id, steps))
 
     def finish(self, run_id: str, status: Status) -> None:
         """Write down how the run ended."""
@@ -72,12 +81,12 @@ class RunStore:
     def unfinished(self) -> list[RunRecord]:
         """Return the runs that began and did not end, oldest first, without their steps."""
         self._prepare()
-        return [_record(row) for row in self._run(_asked("unfinished")).items]
+        return [self._record(row) for row in self._run(_asked("unfinished")).items]
 
     def recent(self, most: int = 100) -> list[RunRecord]:
         """Return the runs that began last, the latest first, without their steps."""
         self._prepare()
-        return [_record(row) for row in self._run(_asked("recent", most=most)).items]
+        return [self._record(row) for row in self._run(_asked("recent", most=most)).items]
 
     def take_over(self, names: Collection[str]) -> list[RunRecord]:
         """Return the runs of workflows of these names that were cut off, oldest first; they are this store's now."""
@@ -109,7 +118,23 @@ class RunStore:
                 await block.arun(writer.plan(output))
                 return output
 
+    def kept(self, run_id: str, steps: Sequence[tuple[str, bytes]]) -> DataPlan[None]:
+        """Return the plan that writes down the outputs of *steps*, in one statement."""
+        paths = [path for path, _ in steps]
+        outputs = [envelope.close(output, OUTPUT, self._keyring) for _, output in steps]
+        yield from _asked(f"keep on {self._dialect}", run=run_id, paths=paths, outputs=outputs)
+
     # -- inside
+
+    def _record(self, row: Mapping[str, Any], steps: Sequence[Row] = ()) -> RunRecord:
+        return RunRecord(
+            run_id=row["run_id"],
+            workflow=row["workflow"],
+            name=row["name"],
+            given=envelope.open(row["given"], GIVEN, self._keyring),
+            status=row["status"],
+            steps={each["path"]: envelope.open(each["output"], OUTPUT, self._keyring) for each in steps},
+        )
 
     def _prepare(self) -> None:
         """Make the tables, once, and begin to live."""
@@ -139,7 +164,7 @@ class RunStore:
             run=record.run_id,
             workflow=record.workflow,
             name=record.name,
-            given=record.given.decode(),
+            given=envelope.close(record.given, GIVEN, self._keyring),
             owner=self._owner,
         )
         return bool(rows.items)
@@ -149,7 +174,7 @@ class RunStore:
             raise RunInProgressError(f"run {run_id!r} is under way in another process", hint="ask again when it ended")
         (row,) = self._run(_asked("load", run=run_id)).items
         steps = self._run(_asked("steps", run=run_id)).items
-        return _record(row, {each["path"]: each["output"].encode() for each in steps})
+        return self._record(row, steps)
 
     def _own(self, run_id: str) -> bool:
         """Make a run this store's unless another one that lives has it in hand; whether that is so now."""
@@ -170,7 +195,7 @@ class Writer:
     """
 
     def __init__(self, store: RunStore, scope: Scope) -> None:
-        self._dialect = store._dialect
+        self._store = store
         self._scope = scope
         self._taken: Sequence[tuple[str, bytes]] = ()
 
@@ -180,7 +205,7 @@ class Writer:
         assert journal is not None
         journal.note(self._scope.path, output)
         self._taken = journal.take()
-        return kept(self._scope.run_id, self._taken, self._dialect)
+        return self._store.kept(self._scope.run_id, self._taken)
 
     def __enter__(self) -> Self:
         return self
@@ -199,30 +224,12 @@ def store_of(scope: Scope, home: Home) -> RunStore | None:
     return inner if isinstance(inner, RunStore) and inner.home is home else None
 
 
-def kept(run_id: str, steps: Sequence[tuple[str, bytes]], dialect: Dialect) -> DataPlan[None]:
-    """Write down the outputs of *steps*, in one statement."""
-    yield from _asked(
-        f"keep on {dialect}", run=run_id, paths=[path for path, _ in steps], outputs=[out.decode() for _, out in steps]
-    )
-
-
 def _asked(what: str, /, **values: Any) -> DataPlan[Rows]:
     return (yield from query(("runs", what), lambda: _statement(what), values, writes=what not in READS))
 
 
 def _statement(what: str) -> Any:
     return import_module("dataflow.operations.journals").statement(what)  # SQLAlchemy: 110 ms
-
-
-def _record(row: Mapping[str, Any], steps: Mapping[str, bytes] | None = None) -> RunRecord:
-    return RunRecord(
-        run_id=row["run_id"],
-        workflow=row["workflow"],
-        name=row["name"],
-        given=row["given"].encode(),
-        status=row["status"],
-        steps=steps or {},
-    )
 
 
 READS: Final = frozenset({"unfinished", "recent", "load", "steps"})

@@ -4,20 +4,66 @@ from __future__ import annotations
 
 import base64
 import logging
+import signal
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 
 from dataflow import DataFlow, Encrypted
 from dataflow.errors import EncryptionError
-from kailash.errors import ConfigurationError, InvalidFilterError, InvalidInputError
+from kailash import LocalRuntime, WorkflowBuilder
+from kailash.errors import ConfigurationError, InvalidFilterError, InvalidInputError, KailashError
 from suites.faces import Face
 
 OLD, NEW = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 SECRET = "078-05-1120"
+KILLED = """
+import os, signal, sys
+sys.path[:0] = {path!r}
+from typing import Annotated
+from decimal import Decimal
+from dataflow import DataFlow, Encrypted
+
+db = DataFlow({url!r}, encryption_key={keys!r}, audit_logging=True)
+
+@db.model
+class Patient:
+    name: str
+    ssn: Annotated[str, Encrypted(searchable=True)]
+    fee: Annotated[Decimal | None, Encrypted()] = None
+    notes: list[str] = []
+
+    __dataflow__ = {{"encrypted": ["notes"], "versioned": True}}
+
+db.rekey(lambda step: os.kill(os.getpid(), signal.SIGKILL))
+"""
 Open = Callable[..., DataFlow]
+TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'",
+}
+
+
+def everything(db: DataFlow) -> bytes:
+    """Return all that the database keeps: every table, and the files of SQLite as they are."""
+    with db.connection() as connection:
+        tables = [row[0] for row in connection.ask(TABLES[db.url.dialect])]
+        assert {"patients", "dataflow_changes", "dataflow_runs", "dataflow_steps", "dataflow_keys"} <= {*tables}
+        rows = [connection.ask(f"SELECT * FROM {table}") for table in tables]
+    values = [value for table in rows for row in table for value in row]
+    kept = b"\n".join(bytes(each) if isinstance(each, bytes | memoryview) else str(each).encode() for each in values)
+    if db.url.dialect == "sqlite":
+        files = sorted(Path(db.url.path).parent.glob(f"{Path(db.url.path).name}*"))
+        assert len(files) >= 2  # the log of what is not in the file yet is one of them
+        kept += b"".join(file.read_bytes() for file in files)
+    return kept
 
 
 class Sealed:
@@ -27,8 +73,8 @@ class Sealed:
     def opened(self, url: str) -> Iterator[Open]:
         databases = []
 
-        def open(key: Any = OLD) -> DataFlow:
-            db = DataFlow(url, encryption_key=key, audit_logging=True)
+        def open(key: Any = OLD, **options: Any) -> DataFlow:
+            db = DataFlow(url, encryption_key=key, **{"audit_logging": True, **options})
             databases.append(db)
 
             @db.model
@@ -38,7 +84,7 @@ class Sealed:
                 fee: Annotated[Decimal | None, Encrypted()] = None
                 notes: list[str] = []
 
-                __dataflow__ = {"encrypted": ["notes"]}
+                __dataflow__ = {"encrypted": ["notes"], "versioned": True}
 
             return db
 
@@ -75,22 +121,6 @@ class Kept(Sealed):
         assert stored[3]["ssn"] == "1"
         assert [stored[id]["fee"] for id in (9, 10)] == [Decimal(3), Decimal("12.50")]
 
-    def test_nothing_of_it_is_in_clear_anywhere(self, ward: Face, caplog: pytest.LogCaptureFixture) -> None:
-        """Not in the table, the audit log, the feed, a log or an error."""
-        caplog.set_level(logging.DEBUG)
-        ward.do("patients.create", name="a", ssn=SECRET, notes=[SECRET])
-        ward.do("patients.update", id=1, ssn=SECRET + "1")
-        ward.do("patients.bulk_create", data=[{"name": "b", "ssn": SECRET, "notes": [SECRET]}] * 3)
-        with pytest.raises(InvalidInputError) as refused:
-            ward.do("patients.create", name="a", ssn=[SECRET])
-
-        tables = [self.raw(ward.db, f"SELECT * FROM {table}") for table in ("patients", "dataflow_changes")]
-
-        assert SECRET not in repr(tables) and SECRET.encode().hex() not in repr(tables)
-        assert SECRET not in caplog.text and SECRET not in repr(refused.value.problems)
-        assert {each.after["ssn"] for each in ward.db.feed.read() if each.after} == {"***"}
-        assert OLD not in repr(ward.db.options)
-
     def test_equal_values_do_not_look_equal_where_nobody_asked_for_search(self, ward: Face) -> None:
         for _ in range(2):
             ward.do("patients.create", name="a", ssn=SECRET, fee="1")
@@ -101,6 +131,75 @@ class Kept(Sealed):
 
         assert fees[0][5:] != fees[1][5:] and numbers[0] != numbers[1]
         assert numbers[0][:21] == numbers[1][:21]
+
+
+class InClear(Sealed):
+    """What is looked through is all that there is: every table, every byte of the files, every log and error."""
+
+    @pytest.fixture(params=["blocking", "asyncio"])
+    def ward(self, request: pytest.FixtureRequest, opened: Open) -> Iterator[Face]:
+        on = {"echo": True, "debug": True, "slow_query_threshold": 1e-9, "cache_enabled": True}
+        face = Face(opened(change_detection_method="outbox", **on), blocking=request.param == "blocking")
+        yield face
+        face.close()
+
+    def test_nothing_of_it_is_in_clear_anywhere(self, ward: Face, caplog: pytest.LogCaptureFixture) -> None:
+        """Nor is the key."""
+        caplog.set_level(logging.DEBUG)
+        row = {"name": "a", "ssn": SECRET, "notes": [SECRET]}
+        told = [*self.written(ward, row), *self.refused(ward, row)]
+
+        kept = everything(ward.db)
+        told += [caplog.text, *[event.after["ssn"] for event in ward.db.feed.read() if event.after]]
+        told += [str(entry) for entry in ward.db.audit.query()] + [repr(ward.db.options), repr(ward.db.configuration())]
+
+        assert len(caplog.records) > 50 and b"***" in kept and len(told) > 20
+        for secret in (SECRET.encode(), OLD.encode(), base64.b64decode(OLD)):
+            for spelled in (secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret)):
+                assert spelled not in kept
+                assert not [each for each in told if spelled.decode("latin-1") in each]
+
+    def written(self, ward: Face, row: dict[str, Any]) -> list[str]:
+        """Write it by every way there is; return what was said of it."""
+        ward.do("patients.create", row)
+        ward.do("patients.update", id=1, ssn=SECRET, notes=[SECRET, SECRET])
+        ward.do("patients.bulk_create", data=[row] * 3)
+        ward.do("patients.bulk_update", filter={"id": 2}, update={"ssn": SECRET})
+        ward.do("patients.bulk_upsert", data=[{**row, "id": 3}])
+        ward.do("patients.upsert", {**row, "id": 9})
+        ward.do("patients.list", filter={"ssn": SECRET})
+        with ward.transaction():
+            ward.do("patients.create", row)
+        ward.do("patients.delete", id=9)
+        builder = WorkflowBuilder()
+        builder.add_node("PatientCreateNode", "made", {"name": "{{name}}", "ssn": "{{ssn}}", "notes": ["{{ssn}}"]})
+        builder.add_node("PatientReadNode", "read", {"id": "$made.id"})
+        runtime = LocalRuntime(store=ward.db.run_store())
+        results, run = runtime.execute(builder.build(), {"name": "w", "ssn": SECRET})
+        assert results["read"]["ssn"] == SECRET
+        again, _ = runtime.execute(builder.build(), {"name": "w", "ssn": SECRET}, run_id=run)
+        assert again == results  # of the journal
+        return [repr(ward.db.models["Patient"]), repr(ward.db.cache)]
+
+    def refused(self, ward: Face, row: dict[str, Any]) -> list[str]:
+        """Ask for what is refused; return what is said of that, with all that caused it."""
+        asked: list[tuple[str, dict[str, Any]]] = [
+            ("create", {**row, "ssn": [SECRET]}),
+            ("create", {**row, "fee": SECRET}),
+            ("create", {**row, "id": 1}),
+            ("bulk_create", {"data": [row, {**row, "id": 1}]}),
+            ("list", {"filter": {"ssn__gt": SECRET}}),
+            ("list", {"filter": {"ssn__regex": SECRET}}),
+            ("update", {"id": 1, "ssn": {"$inc": SECRET}}),
+            ("update", {"id": 77, "ssn": SECRET}),
+        ]
+        said = []
+        for what, given in asked:
+            with pytest.raises(KailashError) as refusal:
+                ward.do(f"patients.{what}", given)
+            problems = repr(getattr(refusal.value, "problems", ""))
+            said += ["".join(traceback.format_exception(refusal.value, limit=0)), problems, refusal.value.hint]
+        return said
 
 
 class Asked(Sealed):
@@ -175,6 +274,41 @@ class Rekeyed(Sealed):
         after = opened(NEW)
         assert after.express_sync.count("Patient", {"ssn": SECRET}) == 8
         assert {each["ssn"] for each in after.express_sync.list("Patient")} == {SECRET}
+
+    def test_a_rekeying_that_is_killed_is_gone_on_with(self, opened: Open, url: str, tmp_path: Path) -> None:
+        before = opened(OLD)
+        rows = [{"name": str(n), "ssn": SECRET, "notes": ["x"]} for n in range(600)]
+        before.express_sync.bulk_create("Patient", rows)
+        self.run(before, "r")
+        (journal,) = before.run_store().recent()
+        before.close()
+        (tmp_path / "killed.py").write_text(KILLED.format(path=sys.path, url=url, keys=f"{NEW},{OLD}"))
+
+        killed = subprocess.run([sys.executable, "killed.py"], cwd=tmp_path, check=False)
+        both = opened(f"{NEW},{OLD}")
+        with pytest.raises(ConfigurationError, match="key"):
+            opened(NEW).prepare()  # some values still need the old one
+        steps = {step.field: step.done for step in both.rekey()}
+
+        assert killed.returncode == -signal.SIGKILL
+        assert steps == {"ssn": 101, "fee": 0, "notes": 601, "given": 1, "output": 1}  # 500 were done before
+        both.close()
+        after = opened(NEW)
+        assert after.express_sync.count("Patient", {"ssn": SECRET}) == 601
+        assert after.run_store().recent() == [journal]
+        self.run(after, "r")  # answered by the journal: it makes no other
+        assert after.express_sync.count("Patient") == 601
+
+    def run(self, db: DataFlow, run_id: str) -> None:
+        builder = WorkflowBuilder()
+        builder.add_node("PatientCreateNode", "made", {"name": "{{name}}", "ssn": SECRET})
+        LocalRuntime(store=db.run_store()).execute(builder.build(), {"name": "w"}, run_id=run_id)
+
+    def test_a_journal_whose_key_is_gone_is_an_error_that_says_so(self, opened: Open, url: str) -> None:
+        self.run(opened(OLD), "r")
+
+        with DataFlow(url) as without, pytest.raises(EncryptionError, match=r"dataflow_runs\.given"):
+            without.run_store().recent()
 
     def test_a_wrong_key_is_an_error_at_the_start(self, opened: Open) -> None:
         opened(OLD).express_sync.create("Patient", {"name": "a", "ssn": "1"})

@@ -17,6 +17,10 @@ class TestKept(_Here, encryption.Kept):
     pass
 
 
+class TestInClear(_Here, encryption.InClear):
+    pass
+
+
 class TestAsked(_Here, encryption.Asked):
     pass
 
