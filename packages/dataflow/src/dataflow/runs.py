@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from dataflow.effects import DataPlan, Row, Rows, query
@@ -21,12 +20,16 @@ from dataflow.model import envelope
 from dataflow.operations.dialect import Dialect
 from dataflow.schema.lock import begin_locked
 from dataflow.transactions.joined import JOINED, Home, find
+from kailash._lazy import Late
 from kailash.errors import RunInProgressError
 from kailash.nodes.scope import Scope
 from kailash.runtime.record import RunRecord, Status
 
 if TYPE_CHECKING:
     from dataflow.model.keyring import Keyring
+    from dataflow.operations import journals
+else:  # SQLAlchemy: 110 ms
+    journals = Late("dataflow.operations.journals")
 
 T = TypeVar("T")
 
@@ -225,11 +228,7 @@ def store_of(scope: Scope, home: Home) -> RunStore | None:
 
 
 def _asked(what: str, /, **values: Any) -> DataPlan[Rows]:
-    return (yield from query(("runs", what), lambda: _statement(what), values, writes=what not in READS))
-
-
-def _statement(what: str) -> Any:
-    return import_module("dataflow.operations.journals").statement(what)  # SQLAlchemy: 110 ms
+    return (yield from query(("runs", what), lambda: journals.statement(what), values, writes=what not in READS))
 
 
 READS: Final = frozenset({"unfinished", "recent", "load", "steps"})

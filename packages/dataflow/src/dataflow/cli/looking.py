@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from dataflow.cli.desk import Desk, command
+from kailash._lazy import Late
+
+if TYPE_CHECKING:
+    from dataflow.schema import plan as planning
+    from dataflow.schema import registry as registered
+else:  # with what they bring, which help does without
+    planning, registered = Late("dataflow.schema.plan"), Late("dataflow.schema.registry")
 
 
 @command()
@@ -20,8 +29,6 @@ def status(desk: Desk) -> None:
 @command(click.Option(["--limit"], type=click.IntRange(1), default=20, show_default=True, help="At most so many."))
 def history(desk: Desk, limit: int) -> None:
     """List what was done to this database, the latest first."""
-    from dataflow.schema.plan import described  # with what it brings, which help does without
-
     found = desk.bare_database().schema.history()[::-1][:limit]
     desk.records(
         [
@@ -35,7 +42,7 @@ def history(desk: Desk, limit: int) -> None:
                 "models": each.models,
                 "seconds": round(each.seconds, 3),
                 "undoes": [*each.undoes],
-                "changes": [*map(described, each.changes)],
+                "changes": [*map(planning.described, each.changes)],
             }
             for each in found
         ],
@@ -48,8 +55,6 @@ def history(desk: Desk, limit: int) -> None:
 )
 def registry(desk: Desk, model: str | None) -> None:
     """List which applications use this database, with which models."""
-    from dataflow.schema.registry import compare, current, versions  # as above
-
     schema = desk.bare_database().schema
     entries = schema.applications()
     if model is None:
@@ -61,14 +66,14 @@ def registry(desk: Desk, model: str | None) -> None:
                     "version": each.version,
                     "first_seen": each.first_seen.isoformat(timespec="seconds"),
                     "last_changed": each.last_changed.isoformat(timespec="seconds"),
-                    "models": current(entries, each.specs),
+                    "models": registered.current(entries, each.specs),
                 }
                 for each in entries
             ],
             ("application", "host", "version", "first_seen", "last_changed", "models"),
         )
         return
-    found = [each for each in versions(entries) if each.model == model]
+    found = [each for each in registered.versions(entries) if each.model == model]
     desk.records(
         [
             {
@@ -77,7 +82,7 @@ def registry(desk: Desk, model: str | None) -> None:
                 "digest": each.digest,
                 "first_seen": each.first_seen.isoformat(timespec="seconds"),
                 "applications": [*each.applications],
-                "changes": compare(before.spec, each.spec) if before is not None else [],
+                "changes": registered.compare(before.spec, each.spec) if before is not None else [],
             }
             for before, each in zip([None, *found], found, strict=False)
         ],

@@ -12,14 +12,19 @@ import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from dataflow.effects import DataPlan, Row, Rows, atomically, query
 from dataflow.errors import AuditBrokenError, FeedPositionError
 from dataflow.operations.dialect import Dialect
+from kailash._lazy import Late
+
+if TYPE_CHECKING:
+    from dataflow.ledger import statements
+else:  # SQLAlchemy: 110 ms
+    statements = Late("dataflow.ledger.statements")
 
 BATCH: Final = 1_000  # rows that are numbered, chained or read in one statement; arbitrary
 READS: Final = frozenset(
@@ -187,8 +192,4 @@ def purge_entries(dialect: Dialect, before: dt.datetime, keys: Sequence[bytes]) 
 
 def _asked(what: str, /, *filters: str, **values: Any) -> DataPlan[Rows]:
     shape = ("ledger", what, filters)
-    return (yield from query(shape, lambda: _statement(what, filters), values, writes=what not in READS))
-
-
-def _statement(what: str, filters: tuple[str, ...]) -> Any:
-    return import_module("dataflow.ledger.statements").statement(what, *filters)  # SQLAlchemy: 110 ms
+    return (yield from query(shape, lambda: statements.statement(what, *filters), values, writes=what not in READS))

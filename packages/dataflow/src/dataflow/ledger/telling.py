@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -19,8 +18,14 @@ from dataflow.model import naming
 from dataflow.model.spec import ModelSpec
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
+from kailash._lazy import Late
 from kailash.context import Context
 from kailash.plan import through
+
+if TYPE_CHECKING:
+    from dataflow.ledger import statements
+else:  # SQLAlchemy: 110 ms
+    statements = Late("dataflow.ledger.statements")
 
 T = TypeVar("T")
 
@@ -92,7 +97,7 @@ class _OnPostgres:
 
     def _query(self, effect: Query) -> DataPlan[Rows]:
         def build() -> Any:
-            return import_module("dataflow.ledger.statements").telling(effect.build())  # SQLAlchemy: 110 ms
+            return statements.telling(effect.build())
 
         told = replace(effect, shape=(BIND, effect.shape), build=build, values={**effect.values, BIND: self._told})
         rows: Rows = yield from ask(told)
@@ -105,7 +110,7 @@ class _OnPostgres:
         """COPY takes no expression: the setting goes before it; the plan has begun a transaction."""
 
         def build() -> Any:
-            return import_module("dataflow.ledger.statements").setting()  # as above
+            return statements.setting()
 
         yield from ask(Query((BIND, "load"), build, {BIND: self._told}, writes=True))
         count: int = yield from ask(effect)

@@ -6,19 +6,22 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dataflow.errors import ModelError, UnknownModelError
 from dataflow.model import naming, relations
 from dataflow.model.spec import TENANT, FieldSpec, ForeignKey, ModelSpec
+from kailash._lazy import Late
 from kailash.context import Context
 from kailash.errors import did_you_mean
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from dataflow.model import table as tables
     from dataflow.model.keyring import Keyring
+else:  # SQLAlchemy: 110 ms
+    sa, tables = Late("sqlalchemy"), Late("dataflow.model.table")
 
 
 class Teller(Protocol):
@@ -69,7 +72,7 @@ class Models:
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._lock = threading.RLock()
-        self._metadata: Any = None
+        self._metadata: sa.MetaData | None = None
         self._relations: tuple[int, relations.Relations] = (0, {})  # of which revision, and what they are
         self.keyring: Keyring | None = None  # of encrypted fields
         self.revision = 0  # grows whenever a model is added or replaced
@@ -126,8 +129,7 @@ class Models:
             for model in self:
                 self.check_references(model.spec)
                 _ = model.table
-            metadata: sa.MetaData = self._shared_metadata()
-            return metadata
+            return self._shared_metadata()
 
     def relations(self, model: str) -> Mapping[str, relations.Relation]:
         """Return the relations of *model* by name, to its parents and to its children."""
@@ -158,20 +160,14 @@ class Models:
         with self._lock:
             if model._table is not None:
                 return model._table
-            build = import_module("dataflow.model.table").build_table  # SQLAlchemy: 110 ms
             current = self._models.get(model.name) is model
-            metadata = self._shared_metadata() if current else self._new_metadata()
-            table: sa.Table = build(model.spec, metadata, self.table_name, self.is_tenants, self.keyring)
-            return table
+            metadata = self._shared_metadata() if current else sa.MetaData()
+            return tables.build_table(model.spec, metadata, self.table_name, self.is_tenants, self.keyring)
 
-    def _shared_metadata(self) -> Any:
+    def _shared_metadata(self) -> sa.MetaData:
         if self._metadata is None:
-            self._metadata = self._new_metadata()
+            self._metadata = sa.MetaData()
         return self._metadata
-
-    @staticmethod
-    def _new_metadata() -> Any:
-        return import_module("sqlalchemy").MetaData()
 
     def _refuse_shared_table(self, spec: ModelSpec) -> None:
         for other in self:

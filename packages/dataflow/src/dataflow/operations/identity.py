@@ -8,6 +8,7 @@ from dataflow.effects import DataPlan, query
 from dataflow.model.registry import Model
 from dataflow.operations import late
 from dataflow.operations.dialect import Dialect
+from dataflow.query import binding
 
 
 def reserved(count: int, model: Model, dialect: Dialect) -> DataPlan[Sequence[int]]:
@@ -28,4 +29,4 @@ def advanced(given: int, model: Model, dialect: Dialect) -> DataPlan[None]:
     """Let the next made id come after *given*, which a caller chose. SQLite sees to it by itself."""
     if dialect == "postgresql":
         build = late.statement("advance_ids", model)
-        yield from query((model, "advance ids"), build, {"_id": given}, writes=True)
+        yield from query((model, "advance ids"), build, {binding.ID: given}, writes=True)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from kailash._lazy import Late
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
+
+    from dataflow.operations import statements
+else:
+    statements = Late("dataflow.operations.statements")
 
 
 def statement(name: str, *arguments: Any, **switches: bool) -> Callable[[], Executable]:
@@ -17,5 +22,5 @@ def statement(name: str, *arguments: Any, **switches: bool) -> Callable[[], Exec
 
 
 def _build(name: str, arguments: tuple[Any, ...], switches: dict[str, bool]) -> Executable:
-    built: Executable = getattr(import_module("dataflow.operations.statements"), name)(*arguments, **switches)
+    built: Executable = getattr(statements, name)(*arguments, **switches)
     return built
