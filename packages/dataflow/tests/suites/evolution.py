@@ -48,7 +48,9 @@ def models_of(*classes: type) -> Models:
     return models
 
 
-class Evolution:
+class Evolving:
+    """A database whose models change."""
+
     @pytest.fixture
     def executor(self, url: str) -> Iterator[SyncExecutor]:
         made = SyncExecutor(DatabaseURL.parse(url), PoolOptions())
@@ -104,6 +106,8 @@ class Evolution:
 
         return run
 
+
+class Evolution(Evolving):
     # -- what happens by itself ------------------------------------------------------------------------------
 
     def test_tables_that_exist_gain_the_models_new_columns(self, become: Any, tell: Any) -> None:

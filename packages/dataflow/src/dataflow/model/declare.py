@@ -77,7 +77,7 @@ def declare(cls: type, defaults: ModelOptions = NO_OPTIONS) -> ModelSpec:
         fields=columns,
         indexes=indexes,
         options=options,
-        renamed=settings.renamed(cls, table, [column.name for column in columns]),
+        renamed=settings.renamed(cls, table, {column.name: column.stored_as for column in columns}),
     )
 
 

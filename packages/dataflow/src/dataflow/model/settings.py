@@ -139,26 +139,32 @@ def indexes(cls: type, table_name: str, columns: Sequence[str], options: ModelOp
     return found
 
 
-def renamed(cls: type, table_name: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return ``__renamed__``: ``{"former": "now"}``, of fields, or of the table: ``{"clients": "customers"}``."""
+def renamed(cls: type, table_name: str, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return ``__renamed__``: what a column, or the table, was called -> what it is called now.
+
+    columns: field -> its column. The class says ``{"former": "now"}``; now is a field, or a column where it has another
+    name than its field, or the table: ``{"clients": "customers"}``.
+    """
     said = vars(cls).get("__renamed__")
     if said is None:
         return {}
     if not isinstance(said, Mapping) or not all(isinstance(word, str) for pair in said.items() for word in pair):
         raise ModelError(f"__renamed__ of model {cls.__name__} must be a dict of names", hint='write {"former": "now"}')
-    known = (*columns, table_name)
+    there = (*columns.values(), table_name)
+    known = {**{name: name for name in there}, **columns}
     for old, new in said.items():
         if new not in known:
             hint = did_you_mean(new, known)
             raise ModelError(f"__renamed__ of model {cls.__name__} ends at {new!r}, which is no field", hint=hint)
-        if old in known:
+        if old in there:
             raise ModelError(
                 f"__renamed__ of model {cls.__name__} begins at {old!r}, which is still there",
                 hint="the former name comes first: {'former': 'now'}",
             )
-    if len({*said.values()}) < len(said):
+    found = {old: known[new] for old, new in said.items()}
+    if len({*found.values()}) < len(found):
         raise ModelError(f"__renamed__ of model {cls.__name__} gives two fields one name")
-    return dict(said)
+    return found
 
 
 def _index(model: str, table_name: str, columns: Sequence[str], said: Any, options: ModelOptions) -> IndexSpec:

@@ -116,7 +116,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     fields: tuple[FieldSpec, ...]
     indexes: tuple[IndexSpec, ...] = ()
     options: ModelOptions = NO_OPTIONS
-    renamed: Mapping[str, str] = {}  # what was -> what is: fields, and the table itself
+    renamed: Mapping[str, str] = {}  # what was -> what is: columns, and the table itself
 
     @cached_property
     def by_name(self) -> Mapping[str, FieldSpec]:

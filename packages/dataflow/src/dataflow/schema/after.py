@@ -7,73 +7,58 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from dataflow.schema.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    Change,
-    CreateIndex,
-    CreateTable,
-    DropCheck,
-    DropColumn,
-    DropForeignKey,
-    DropIndex,
-    DropTable,
-    RenameColumn,
-    RenameTable,
-    RepairIndex,
-    SetDefault,
-    SetIdentity,
-    SetNullable,
-    SetPrimaryKey,
-    SetType,
-    table_of,
-)
+from dataflow.schema import changes as kinds
+from dataflow.schema.changes import Change, table_of
 from dataflow.schema.state import Column, ForeignKey, Index, SchemaState, Table
 
 
 def after(state: SchemaState, change: Change) -> SchemaState:
     """Return what *state* is after *change*."""
-    tables = dict(state.tables)
-    match change:
-        case CreateTable():
-            tables[change.table.name] = change.table
-        case DropTable():
-            del tables[change.table.name]
-        case RenameTable():
-            tables = _renamed(tables, change)
-        case _:
-            name = table_of(change)
-            tables[name] = _changed(tables[name], change)
-            if isinstance(change, RenameColumn):
-                tables = {other: _retargeted(table, change) for other, table in tables.items()}
-    return replace(state, tables=dict(sorted(tables.items())))
+    return after_all(state, (change,))
 
 
 def after_all(state: SchemaState, changes: Iterable[Change]) -> SchemaState:
     """Return what *state* is after *changes*, one after the other."""
+    tables = dict(state.tables)
     for change in changes:
-        state = after(state, change)
-    return state
+        tables = _applied(tables, change)
+    return replace(state, tables=dict(sorted(tables.items())))
+
+
+def _applied(tables: dict[str, Table], change: Change) -> dict[str, Table]:
+    """Change *tables*, or return others."""
+    match change:
+        case kinds.CreateTable():
+            tables[change.table.name] = change.table
+        case kinds.DropTable():
+            del tables[change.table.name]
+        case kinds.RenameTable():
+            return _renamed(tables, change)
+        case _:
+            name = table_of(change)
+            tables[name] = _changed(tables[name], change)
+            if isinstance(change, kinds.RenameColumn):
+                return {other: _retargeted(table, change) for other, table in tables.items()}
+    return tables
 
 
 def _changed(table: Table, change: Change) -> Table:
     match change:
-        case AddColumn():
+        case kinds.AddColumn():
             return replace(table, columns=(*table.columns, change.column))
-        case DropColumn():
+        case kinds.DropColumn():
             return _without(table, change.column.name)
-        case RenameColumn():
+        case kinds.RenameColumn():
             return _with_renamed(table, change.old, change.new)
-        case SetType():
+        case kinds.SetType():
             return _with_column(table, change.old.name, lambda _: change.new)
-        case SetNullable():
+        case kinds.SetNullable():
             return _with_column(table, change.column, lambda column: replace(column, nullable=change.nullable))
-        case SetDefault():
+        case kinds.SetDefault():
             return _with_column(table, change.column, lambda column: replace(column, default=change.new))
-        case SetIdentity():
+        case kinds.SetIdentity():
             return _with_column(table, change.column, lambda column: replace(column, identity=change.identity))
-        case SetPrimaryKey():
+        case kinds.SetPrimaryKey():
             return replace(table, primary_key=change.new, primary_key_name=change.new_name)
         case _:
             return _constrained(table, change)
@@ -81,29 +66,31 @@ def _changed(table: Table, change: Change) -> Table:
 
 def _constrained(table: Table, change: Change) -> Table:
     match change:
-        case CreateIndex():
+        case kinds.CreateIndex():
             return replace(table, indexes=_sorted_indexes((*table.indexes, change.index)))
-        case DropIndex():
+        case kinds.DropIndex():
             return replace(table, indexes=tuple(each for each in table.indexes if each.name != change.index.name))
-        case RepairIndex():
+        case kinds.RepairIndex():
             rest = [each for each in table.indexes if each.name != change.index.name]
             return replace(table, indexes=_sorted_indexes((*rest, replace(change.index, valid=True))))
-        case AddForeignKey():
+        case kinds.AddForeignKey():
             keys = sorted((*table.foreign_keys, change.key), key=lambda key: (key.meaning, key.name))
             return replace(table, foreign_keys=tuple(keys))
-        case DropForeignKey():
+        case kinds.DropForeignKey():
             gone = (change.key.meaning, change.key.name)
             return replace(
                 table, foreign_keys=tuple(key for key in table.foreign_keys if (key.meaning, key.name) != gone)
             )
-        case AddCheck():
+        case kinds.AddCheck():
             checks = sorted((*table.checks, change.check), key=lambda check: (check.name, check.expression))
             return replace(table, checks=tuple(checks))
-        case DropCheck():
+        case kinds.DropCheck():
             return replace(table, checks=tuple(each for each in table.checks if each.name != change.check.name))
-        case CreateTable() | DropTable() | RenameTable() | AddColumn() | DropColumn() | RenameColumn():
+        case kinds.CreateTable() | kinds.DropTable() | kinds.RenameTable():
             raise AssertionError(change)
-        case SetType() | SetNullable() | SetDefault() | SetIdentity() | SetPrimaryKey():
+        case kinds.AddColumn() | kinds.DropColumn() | kinds.RenameColumn():
+            raise AssertionError(change)
+        case kinds.SetType() | kinds.SetNullable() | kinds.SetDefault() | kinds.SetIdentity() | kinds.SetPrimaryKey():
             raise AssertionError(change)
         case _:
             assert_never(change)
@@ -142,7 +129,7 @@ def _with_renamed(table: Table, old: str, new: str) -> Table:
     )
 
 
-def _retargeted(table: Table, change: RenameColumn) -> Table:
+def _retargeted(table: Table, change: kinds.RenameColumn) -> Table:
     def aim(key: ForeignKey) -> ForeignKey:
         if key.table != change.table:
             return key
@@ -151,7 +138,7 @@ def _retargeted(table: Table, change: RenameColumn) -> Table:
     return replace(table, foreign_keys=tuple(map(aim, table.foreign_keys)))
 
 
-def _renamed(tables: Mapping[str, Table], change: RenameTable) -> dict[str, Table]:
+def _renamed(tables: Mapping[str, Table], change: kinds.RenameTable) -> dict[str, Table]:
     def aim(table: Table) -> Table:
         keys = [replace(key, table=change.new) if key.table == change.old else key for key in table.foreign_keys]
         return replace(table, foreign_keys=tuple(keys))

@@ -10,29 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from dataflow.schema.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    Change,
-    CreateIndex,
-    CreateTable,
-    DropCheck,
-    DropColumn,
-    DropForeignKey,
-    DropIndex,
-    DropTable,
-    RenameColumn,
-    RenameTable,
-    RepairIndex,
-    SetDefault,
-    SetIdentity,
-    SetNullable,
-    SetPrimaryKey,
-    SetType,
-)
+from dataflow.schema import changes as kinds
+from dataflow.schema.changes import Change
 from dataflow.schema.fits import widens
-from dataflow.schema.rules import identifier
+from dataflow.schema.rules import identifier, quoted
 from dataflow.schema.state import Check, Column, Dialect, ForeignKey, Index, Table
 
 NOW = {"postgresql": "CURRENT_TIMESTAMP", "sqlite": "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')"}
@@ -41,16 +22,20 @@ NOW = {"postgresql": "CURRENT_TIMESTAMP", "sqlite": "(strftime('%Y-%m-%dT%H:%M:%
 def rebuilds(change: Change) -> bool:
     """Whether SQLite must make the table anew for *change*."""
     match change:
-        case AddColumn():
+        case kinds.AddColumn():
             column = change.column
             constant = column.default is None or not column.default.upper().startswith(("(", "CURRENT_"))
             null = column.nullable or column.default is not None
             return change.fill is not None or not null or not constant or column.generated is not None
-        case SetType() | SetNullable() | SetDefault() | SetIdentity() | SetPrimaryKey() | DropColumn():
+        case kinds.SetType() | kinds.SetNullable() | kinds.SetDefault() | kinds.SetIdentity():
             return True
-        case AddForeignKey() | DropForeignKey() | AddCheck() | DropCheck():
+        case kinds.SetPrimaryKey() | kinds.DropColumn():
             return True
-        case CreateTable() | DropTable() | RenameTable() | RenameColumn() | CreateIndex() | DropIndex() | RepairIndex():
+        case kinds.AddForeignKey() | kinds.DropForeignKey() | kinds.AddCheck() | kinds.DropCheck():
+            return True
+        case kinds.CreateTable() | kinds.DropTable() | kinds.RenameTable() | kinds.RenameColumn():
+            return False
+        case kinds.CreateIndex() | kinds.DropIndex() | kinds.RepairIndex():
             return False
         case _:
             assert_never(change)
@@ -59,28 +44,28 @@ def rebuilds(change: Change) -> bool:
 def statements(change: Change, dialect: Dialect, *, concurrently: bool = False) -> Iterator[str]:
     """Yield the statements of *change*, which is none that SQLite rebuilds for."""
     match change:
-        case CreateTable():
+        case kinds.CreateTable():
             yield create_table(change.table, dialect)
-        case DropTable():
+        case kinds.DropTable():
             yield f"DROP TABLE {identifier(change.table.name)}"
-        case RenameTable():
+        case kinds.RenameTable():
             yield f"ALTER TABLE {identifier(change.old)} RENAME TO {identifier(change.new)}"
-        case RenameColumn():
+        case kinds.RenameColumn():
             place = identifier(change.table)
             yield f"ALTER TABLE {place} RENAME COLUMN {identifier(change.old)} TO {identifier(change.new)}"
-        case CreateIndex():
+        case kinds.CreateIndex():
             yield create_index(change.table, change.index, concurrently=concurrently)
-        case DropIndex():
+        case kinds.DropIndex():
             yield drop_index(change.table, change.index)
-        case RepairIndex():
+        case kinds.RepairIndex():
             yield f"DROP INDEX {'CONCURRENTLY ' if concurrently else ''}{identifier(change.index.name)}"
             yield create_index(change.table, change.index, concurrently=concurrently)
-        case AddColumn():
+        case kinds.AddColumn():
             yield from _add_column(change, dialect)
         case _:
             yield f"ALTER TABLE {identifier(change.table)} {', '.join(_alterations(change))}"
-            if isinstance(change, SetIdentity) and change.identity:
-                yield _count_on(change)
+            if isinstance(change, kinds.SetIdentity) and change.identity:
+                yield count_on(change.table, change.column)
 
 
 def create_table(table: Table, dialect: Dialect, name: str = "") -> str:
@@ -161,19 +146,19 @@ def _listed(names: tuple[str, ...]) -> str:
 # -- alterations of PostgreSQL -------------------------------------------------------------------------------
 
 
-def misfits(change: SetType) -> str:
+def misfits(change: kinds.SetType) -> str:
     """Return the question how many records have no value of the new type; SQLite would make something of each."""
     place, name = identifier(change.table), identifier(change.old.name)
     cast = f"CAST({name} AS {change.new.type.upper()})"  # a comparison with it reads the other side in the same way
     return f"SELECT count(*) FROM {place} WHERE {name} IS NOT NULL AND NOT ({cast} = {name})"
 
 
-def fill(change: AddColumn, dialect: Dialect) -> str:
+def fill(change: kinds.AddColumn, dialect: Dialect) -> str:
     """Return what records that are there get, as an expression."""
     return NOW[dialect] if change.fill == "CURRENT_TIMESTAMP" else str(change.fill)
 
 
-def _add_column(change: AddColumn, dialect: Dialect) -> Iterator[str]:
+def _add_column(change: kinds.AddColumn, dialect: Dialect) -> Iterator[str]:
     place, column = identifier(change.table), _column(change.column, dialect)
     if change.fill is None:
         yield f"ALTER TABLE {place} ADD COLUMN {column}"
@@ -185,34 +170,34 @@ def _add_column(change: AddColumn, dialect: Dialect) -> Iterator[str]:
 
 def _alterations(change: Change) -> list[str]:
     match change:
-        case DropColumn():
+        case kinds.DropColumn():
             return [f"DROP COLUMN {identifier(change.column.name)}"]
-        case SetType():
+        case kinds.SetType():
             return _retyped(change)
-        case SetNullable():
+        case kinds.SetNullable():
             return [f"ALTER COLUMN {identifier(change.column)} {'DROP' if change.nullable else 'SET'} NOT NULL"]
-        case SetDefault():
+        case kinds.SetDefault():
             return [_default(change.column, change.new)]
-        case SetIdentity():
+        case kinds.SetIdentity():
             how = "ADD GENERATED BY DEFAULT AS IDENTITY" if change.identity else "DROP IDENTITY"
             return [f"ALTER COLUMN {identifier(change.column)} {how}"]
-        case SetPrimaryKey():
+        case kinds.SetPrimaryKey():
             dropped = [f"DROP CONSTRAINT {identifier(change.old_name)}"] if change.old else []
             made = [f"ADD {_named(change.new_name, f'PRIMARY KEY ({_listed(change.new)})')}"] if change.new else []
             return [*dropped, *made]
-        case AddForeignKey():
+        case kinds.AddForeignKey():
             return [f"ADD {foreign_key(change.key)}"]
-        case DropForeignKey():
+        case kinds.DropForeignKey():
             return [f"DROP CONSTRAINT {identifier(change.key.name)}"]
-        case AddCheck():
+        case kinds.AddCheck():
             return [f"ADD {_check(change.check)}"]
-        case DropCheck():
+        case kinds.DropCheck():
             return [f"DROP CONSTRAINT {identifier(change.check.name)}"]
         case _:
             raise AssertionError(change)
 
 
-def _retyped(change: SetType) -> list[str]:
+def _retyped(change: kinds.SetType) -> list[str]:
     name, new = identifier(change.new.name), change.new
     collation = f" COLLATE {identifier(new.collation)}" if new.collation else ""
     # By way of text, where it is no matter of course: what is no value of the new type stops it, and nothing is rounded
@@ -230,8 +215,8 @@ def _default(column: str, value: str | None) -> str:
     return f"ALTER COLUMN {identifier(column)} {'DROP DEFAULT' if value is None else f'SET DEFAULT {value}'}"
 
 
-def _count_on(change: SetIdentity) -> str:
-    table, column = identifier(change.table), identifier(change.column)
-    name = table.replace("'", "''")
-    place = f"pg_get_serial_sequence('{name}', '{change.column.replace(chr(39), chr(39) * 2)}')"
-    return f"SELECT setval({place}, coalesce(max({column}), 0) + 1, false) FROM {table}"
+def count_on(table: str, column: str) -> str:
+    """Return the statement that lets PostgreSQL count on from the highest value of *column*."""
+    place, name = identifier(table), identifier(column)
+    sequence = f"pg_get_serial_sequence({quoted(place)}, {quoted(column)})"
+    return f"SELECT setval({sequence}, coalesce(max({name}), 0) + 1, false) FROM {place}"

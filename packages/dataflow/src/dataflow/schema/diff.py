@@ -3,6 +3,7 @@
 Rule 1: nothing is dropped that is not replaced. More than is wanted stays: tables, columns, indexes, keys.
 Rule 2: a name is another name for something only where a model says so (``__renamed__``).
 Rule 3: what cannot be changed by a statement is a sentence, `Difference.impossible`.
+Rule 4: a unique index that no model wants stays, since it may be somebody's, and is told: it refuses records.
 """
 
 from __future__ import annotations
@@ -13,37 +14,22 @@ import msgspec
 from msgspec.structs import replace
 
 from dataflow.model import naming
+from dataflow.schema import changes as kinds
 from dataflow.schema import rules
 from dataflow.schema.after import after_all
-from dataflow.schema.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    Change,
-    CreateIndex,
-    CreateTable,
-    DropCheck,
-    DropForeignKey,
-    DropIndex,
-    RenameColumn,
-    RenameTable,
-    RepairIndex,
-    SetDefault,
-    SetIdentity,
-    SetNullable,
-    SetPrimaryKey,
-    SetType,
-)
+from dataflow.schema.changes import Change
+from dataflow.schema.ddl import drop_index
 from dataflow.schema.fits import fits
 from dataflow.schema.state import Column, Dialect, ForeignKey, Index, SchemaState, Table
 from dataflow.schema.wanted import Wanted
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """The changes that lead from one state to another, and what no change leads to."""
+    """The changes that lead from one state to another, what no change leads to, and what stays though not wanted."""
 
     changes: tuple[Change, ...] = ()
     impossible: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def diff(have: SchemaState, wanted: Wanted, dialect: Dialect) -> Difference:
@@ -67,23 +53,23 @@ def diff(have: SchemaState, wanted: Wanted, dialect: Dialect) -> Difference:
     parts += _indexes(pairs)
     new = [index for change in made for index in _all_indexes(wanted, change)]
     ordered = sorted(parts, key=lambda change: _ORDER.index(type(change)))
-    return Difference((*renames, *made, *new, *ordered, *late), tuple(impossible))
+    return Difference((*renames, *made, *new, *ordered, *late), tuple(impossible), tuple(_unwanted(pairs)))
 
 
 _ORDER = (
-    DropForeignKey,
-    DropCheck,
-    SetType,
-    AddColumn,
-    SetDefault,
-    SetIdentity,
-    SetNullable,
-    SetPrimaryKey,
-    AddCheck,
-    DropIndex,
-    CreateIndex,
-    RepairIndex,
-    AddForeignKey,
+    kinds.DropForeignKey,
+    kinds.DropCheck,
+    kinds.SetType,
+    kinds.AddColumn,
+    kinds.SetDefault,
+    kinds.SetIdentity,
+    kinds.SetNullable,
+    kinds.SetPrimaryKey,
+    kinds.AddCheck,
+    kinds.DropIndex,
+    kinds.CreateIndex,
+    kinds.RepairIndex,
+    kinds.AddForeignKey,
 )
 
 
@@ -95,39 +81,39 @@ def _renames(have: SchemaState, wanted: Wanted) -> Iterator[Change]:
         table = wanted.state.tables[name]
         former = next((old for old, new in names.items() if new == name and old in have.tables), None)
         if former is not None and name not in have.tables:
-            yield RenameTable(former, name)
+            yield kinds.RenameTable(former, name)
         there = have.tables.get(name) or have.tables.get(former or "")
         for old, new in names.items():
             if there is not None and new in table.by_name and old in there.by_name and new not in there.by_name:
-                yield RenameColumn(name, old, new)
+                yield kinds.RenameColumn(name, old, new)
 
 
 def _new_tables(
     have: SchemaState, want: SchemaState, dialect: Dialect
-) -> tuple[list[CreateTable], list[AddForeignKey]]:
+) -> tuple[list[kinds.CreateTable], list[kinds.AddForeignKey]]:
     """Return tables before those that point to them, and the keys that are added when all else is done.
 
     These close a circle of tables, or point to what a unique index must keep apart first.
     """
     waiting = {name: table for name, table in want.tables.items() if name not in have.tables}
-    made: list[CreateTable] = []
+    made: list[kinds.CreateTable] = []
     if dialect == "sqlite":  # points to tables and indexes that are not there yet without complaint
-        return [CreateTable(replace(table, indexes=())) for table in waiting.values()], []
+        return [kinds.CreateTable(replace(table, indexes=())) for table in waiting.values()], []
     there, late = {*have.tables}, []
     for name, table in waiting.items():
         keys = [key for key in table.foreign_keys if not _to_primary(key, want)]
-        late += [AddForeignKey(name, key) for key in keys]
+        late += [kinds.AddForeignKey(name, key) for key in keys]
         waiting[name] = replace(table, foreign_keys=tuple(key for key in table.foreign_keys if key not in keys))
     while waiting:
         ready = [name for name, table in waiting.items() if _targets(table) <= there | {name}]
         if not ready:
             name = next(iter(waiting))
             keys = [key for key in waiting[name].foreign_keys if key.table not in there | {name}]
-            late += [AddForeignKey(name, key) for key in keys]
+            late += [kinds.AddForeignKey(name, key) for key in keys]
             rest = tuple(key for key in waiting[name].foreign_keys if key not in keys)
             waiting[name], ready = replace(waiting[name], foreign_keys=rest), [name]
         for name in ready:
-            made.append(CreateTable(replace(waiting.pop(name), indexes=())))
+            made.append(kinds.CreateTable(replace(waiting.pop(name), indexes=())))
             there.add(name)
     return made, late
 
@@ -141,8 +127,8 @@ def _targets(table: Table) -> set[str]:
     return {key.table for key in table.foreign_keys}
 
 
-def _all_indexes(wanted: Wanted, change: CreateTable) -> Iterator[CreateIndex]:
-    return (CreateIndex(change.table.name, index) for index in wanted.state.tables[change.table.name].indexes)
+def _all_indexes(wanted: Wanted, change: kinds.CreateTable) -> Iterator[kinds.CreateIndex]:
+    return (kinds.CreateIndex(change.table.name, index) for index in wanted.state.tables[change.table.name].indexes)
 
 
 def _impossible(have: SchemaState, want: SchemaState) -> Iterator[str]:
@@ -173,27 +159,27 @@ def _columns(have: Table, want: Table, fills: Mapping[tuple[str, str], str], dia
         there = have.by_name.get(column.name)
         if there is None:
             needed = not column.nullable and not column.filled
-            yield AddColumn(want.name, column, fills.get((want.name, column.name)) if needed else None)
+            yield kinds.AddColumn(want.name, column, fills.get((want.name, column.name)) if needed else None)
         else:
             yield from _column(want.name, there, column, dialect)
     for column in have.columns:
         if column.name not in want.by_name and not column.nullable and not column.filled:
-            yield SetNullable(want.name, column.name, nullable=True, unknown=True)
+            yield kinds.SetNullable(want.name, column.name, nullable=True, unknown=True)
     if have.primary_key != want.primary_key:
         name = want.primary_key_name
-        yield SetPrimaryKey(want.name, have.primary_key, have.primary_key_name, want.primary_key, name)
+        yield kinds.SetPrimaryKey(want.name, have.primary_key, have.primary_key_name, want.primary_key, name)
 
 
 def _column(table: str, have: Column, want: Column, dialect: Dialect) -> Iterator[Change]:
     if not fits(have.type, want.type, dialect):
         kept = replace(have, type=want.type, collation=want.collation, default=want.default)
-        yield SetType(table, have, kept)
+        yield kinds.SetType(table, have, kept)
     elif want.default is not None and not rules.same_default(have.default, want.default):
-        yield SetDefault(table, want.name, have.default, want.default)
+        yield kinds.SetDefault(table, want.name, have.default, want.default)
     if want.identity and not have.filled:
-        yield SetIdentity(table, want.name, identity=True)
+        yield kinds.SetIdentity(table, want.name, identity=True)
     if want.nullable != have.nullable:
-        yield SetNullable(table, want.name, nullable=want.nullable)
+        yield kinds.SetNullable(table, want.name, nullable=want.nullable)
 
 
 def _checks(have: Table, want: Table, former: Mapping[str, str]) -> Iterator[Change]:
@@ -209,12 +195,12 @@ def _checks(have: Table, want: Table, former: Mapping[str, str]) -> Iterator[Cha
             if name not in wanted and any(naming.is_check_of(name, want.name, each) for each in names)
         ]
         for check in stale:
-            yield DropCheck(want.name, check)
+            yield kinds.DropCheck(want.name, check)
         for check in mine:
             if check.name not in there:
                 new_column = column.name not in have.by_name
                 widens = new_column or (bool(stale) and any(rules.wider(check, old) for old in stale))
-                yield AddCheck(want.name, check, widens)
+                yield kinds.AddCheck(want.name, check, widens)
 
 
 # -- keys and indexes ----------------------------------------------------------------------------------------
@@ -226,8 +212,8 @@ def _keys(pairs: Iterable[tuple[Table, Table]]) -> Iterator[Change]:
         for key in want.foreign_keys:
             if key.meaning not in there:
                 replaced = [old for old in have.foreign_keys if _same_aim(old.meaning, key.meaning)]
-                yield from (DropForeignKey(want.name, old) for old in replaced)
-                yield AddForeignKey(want.name, key)
+                yield from (kinds.DropForeignKey(want.name, old) for old in replaced)
+                yield kinds.AddForeignKey(want.name, key)
 
 
 def _same_aim(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
@@ -245,11 +231,28 @@ def _indexes(pairs: Iterable[tuple[Table, Table]]) -> Iterator[Change]:
                 continue
             old = named.get(index.name)
             if old is not None and not old.valid and _alike(old, index):
-                yield RepairIndex(want.name, index)
+                yield kinds.RepairIndex(want.name, index)
                 continue
             if old is not None:
-                yield DropIndex(want.name, old)
-            yield CreateIndex(want.name, index)
+                yield kinds.DropIndex(want.name, old)
+            yield kinds.CreateIndex(want.name, index)
+
+
+def _unwanted(pairs: Iterable[tuple[Table, Table]]) -> Iterator[str]:
+    """Tell of unique indexes of fields that no model keeps apart; one with the key in it refuses nothing."""
+    for have, want in pairs:
+        wanted = {index.serves for index in want.indexes}
+        for index in have.indexes:
+            rule = index.unique and index.plain and index.valid and {*index.columns} <= want.by_name.keys()
+            if rule and index.serves not in wanted and not {*have.primary_key} <= {*index.columns}:
+                yield (
+                    f"{want.name}: {index.name or 'a unique index'} keeps {', '.join(index.columns)} unique, which no"
+                    f" model asks for; it stays: {_dropped(want.name, index)} lets equal values in"
+                )
+
+
+def _dropped(table: str, index: Index) -> str:
+    return drop_index(table, index) if index.name and not index.name.startswith("sqlite_") else "a table made anew"
 
 
 def _alike(one: Index, other: Index) -> bool:

@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +15,26 @@ from dataflow.model.registry import Models
 from dataflow.options import Options
 from dataflow.schema import registry, wanted
 from dataflow.schema.connection import Connect
-from dataflow.schema.migrate import Applied, SyncDDLExecutor
+from dataflow.schema.history import Applied
+from dataflow.schema.migrate import SyncDDLExecutor
 from kailash._lazy import Late
 from kailash.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from dataflow.schema import discovery, verify
+    from dataflow.schema import classes, discovery, passing, source, verify
+    from dataflow.schema import plan as planning
     from dataflow.schema.discovery import Discovery
     from dataflow.schema.history import Migration
     from dataflow.schema.plan import Block, Plan
     from dataflow.schema.undo import RolledBack
     from dataflow.schema.verify import Finding
 else:  # for who looks at a schema, not for every start
-    discovery, verify = Late("dataflow.schema.discovery"), Late("dataflow.schema.verify")
+    classes = Late("dataflow.schema.classes")
+    discovery = Late("dataflow.schema.discovery")
+    passing = Late("dataflow.schema.passing")
+    planning = Late("dataflow.schema.plan")
+    source = Late("dataflow.schema.source")
+    verify = Late("dataflow.schema.verify")
 
 log = logging.getLogger("dataflow.schema")
 
@@ -87,8 +93,7 @@ class Schema:
         Raises: RollbackError; MigrationRefusedError, saying what it would lose; MigrationLockedError.
         """
         self._allowed()
-        done: RolledBack = self._executor().rollback(to, dry_run=dry_run, accept=accept)
-        return done
+        return self._executor().rollback(to, dry_run=dry_run, accept=accept)
 
     def history(self) -> list[Migration]:
         """Return what was done to this database, oldest first."""
@@ -104,10 +109,8 @@ class Schema:
 
     def way_back(self) -> tuple[Plan, Plan]:
         """Return the plan, and the plan that would undo it."""
-        passing: Any = import_module("dataflow.schema.passing")
         with self._connect() as connection:
-            both: tuple[Plan, Plan] = passing.both_ways(connection, self._models)
-            return both
+            return passing.plan(connection, self._models), passing.way_back(connection, self._models)
 
     def status(self) -> dict[str, Any]:
         """Return how the database stands to the models, in a few words."""
@@ -125,10 +128,10 @@ class Schema:
 
     def announce(self) -> None:
         """Log what `migrate` would do (``auto_migrate="plan"``)."""
-        named: Any = import_module("dataflow.schema.plan")
         plan = self.plan()
         for step in plan.steps:
-            log.warning("pending: %s (%s; %s)", named.described(step.change), step.risk.verdict, step.risk.reason)
+            said = "; ".join([step.risk.verdict, step.risk.reason, *step.effects])
+            log.warning("pending: %s (%s)", planning.described(step.change), said)
         for sentence in plan.impossible:
             log.warning("pending: %s", sentence)
 
@@ -138,9 +141,8 @@ class Schema:
 
     def differences(self) -> list[str]:
         """Return, in sentences, where tables are not what the models say in ways that could give wrong answers."""
-        passing: Any = import_module("dataflow.schema.passing")
         with self._connect() as connection:
-            return [*passing.differences(connection, self._models)]
+            return passing.differences(connection, self._models)
 
     def compare(self) -> None:
         """Log `differences` (``existing_schema_mode``)."""
@@ -154,13 +156,11 @@ class Schema:
 
     def source(self, tables: Iterable[str] | None = None, *, name: str = "a database") -> str:
         """Return a Python module with a model for each table that one can stand for; name: of the database."""
-        classes, source = (import_module(f"dataflow.schema.{each}") for each in ("classes", "source"))
-        return str(source.module(classes.classes_of(self.discover(tables)), name))
+        return source.module(classes.classes_of(self.discover(tables)), name)
 
     def register(self, model: Callable[[type], type], tables: Iterable[str] | None = None) -> list[str]:
         """Declare, by the decorator *model*, a model for each table that one can stand for; return their names."""
-        classes, source = (import_module(f"dataflow.schema.{each}") for each in ("classes", "source"))
-        return [*source.register(classes.classes_of(self.discover(tables)), model)]
+        return source.register(classes.classes_of(self.discover(tables)), model)
 
     def verify(self, *, samples: int = 0) -> list[Finding]:
         """Return what is wrong, or could be better, with the tables of the models and with what is in them.

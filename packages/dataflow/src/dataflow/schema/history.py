@@ -6,6 +6,7 @@ Rule: a row is written in the transaction of its changes: both are there, or nei
 from __future__ import annotations
 
 import datetime as dt
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -48,6 +49,18 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     undoes: tuple[int, ...] = ()  # of a rollback: the rows that it undid, last one first
     seconds: float = 0.0
     applied_at: dt.datetime | None = None
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What a migration did; empty when everything was there."""
+
+    changes: tuple[Change, ...] = ()
+    seconds: float = 0.0
+
+
+def host() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()
 
 
 def exists(connection: Connection) -> bool:

@@ -7,33 +7,27 @@ Rule 2: what is not automatic is refused with the plan and the command that woul
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from dataflow.errors import MigrationRefusedError, SchemaMismatchError
 from dataflow.model.registry import Models
-from dataflow.schema import fingerprint, registry, wanted
-from dataflow.schema.changes import Change
+from dataflow.schema import fingerprint, history, registry, wanted
 from dataflow.schema.connection import Connect, Connection
+from dataflow.schema.history import Applied, Migration
+from kailash._lazy import Late
 
 if TYPE_CHECKING:
-    from dataflow.schema.history import Migration
+    from dataflow.schema import passing, refusals, undo
     from dataflow.schema.plan import Block, Plan
+    from dataflow.schema.undo import RolledBack
+else:  # all that a change needs: SQLAlchemy, 110 ms
+    passing = Late("dataflow.schema.passing")
+    refusals = Late("dataflow.schema.refusals")
+    undo = Late("dataflow.schema.undo")
 
 LOCK_TIMEOUT: Final = 30.0  # seconds; the seeds' default of migration_lock_timeout
 
 log = logging.getLogger("dataflow.schema")
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """What a migration did; empty when everything was there."""
-
-    changes: tuple[Change, ...] = ()
-    seconds: float = 0.0
 
 
 class SyncDDLExecutor:
@@ -60,29 +54,23 @@ class SyncDDLExecutor:
         with self._connect() as connection:
             if self._in_order(connection, digest, names):
                 return Applied()
-            passing: Any = import_module("dataflow.schema.passing")  # all that a change needs: SQLAlchemy, 110 ms
             one = passing.Pass(connection, models, self._application, self._lock_timeout)
-            applied: Applied = one.run(digest, lambda: self._in_order(connection, digest, names), accept, progress)
-            return applied
+            return one.run(digest, lambda: self._in_order(connection, digest, names), accept, progress)
 
     def plan(self, models: Models) -> Plan:
         """Return what `migrate` would do. Raises: DatabaseUnavailableError; ModelError."""
-        passing: Any = import_module("dataflow.schema.passing")
         with self._connect() as connection:
-            plan: Plan = passing.plan(connection, models)
-            return plan
+            return passing.plan(connection, models)
 
-    def rollback(self, to: int | None = None, *, dry_run: bool = False, accept: str = "") -> Any:
+    def rollback(self, to: int | None = None, *, dry_run: bool = False, accept: str = "") -> RolledBack:
         """Undo the latest migration, or all after the one with the id *to*; see `dataflow.schema.undo`."""
-        undo: Any = import_module("dataflow.schema.undo")
         with self._connect() as connection:
             return undo.rollback(connection, self._application, self._lock_timeout, to, dry_run=dry_run, accept=accept)
 
     def history(self) -> list[Migration]:
         """Return what was done to this database, oldest first."""
         with self._connect() as connection:
-            found: list[Migration] = import_module("dataflow.schema.history").read(connection)
-            return found
+            return history.read(connection)
 
     def applications(self) -> list[registry.Entry]:
         """Return which applications use this database, with which models."""
@@ -94,9 +82,8 @@ class SyncDDLExecutor:
 
         Raises: SchemaMismatchError with all differences, missing tables among them.
         """
-        passing: Any = import_module("dataflow.schema.passing")
         with self._connect() as connection:
-            refuse(passing.differences(connection, models))
+            refusals.refuse(passing.differences(connection, models))
 
     def _in_order(self, connection: Connection, digest: str, names: Sequence[str]) -> bool:
         """Whether these models were found in order before, and the catalogue is as it was then."""
@@ -107,54 +94,3 @@ class SyncDDLExecutor:
         if seen[1]:
             log.warning("%s", seen[1])
         return True
-
-
-def refuse(differences: Sequence[str]) -> None:
-    """Raise SchemaMismatchError, unless there is no difference."""
-    if differences:
-        raise SchemaMismatchError(
-            "the database is not what the models say: " + "; ".join(differences),
-            hint="change the models or the tables; with existing_schema_mode nothing is changed here",
-        )
-
-
-def host() -> str:
-    """Return the name of this machine, for the history."""
-    return socket.gethostname()
-
-
-def refuse_plan(plan: Plan, accept: str) -> None:
-    """Raise MigrationRefusedError unless *plan* may happen. *accept*: the name of the plan that somebody agrees to."""
-    if plan.obstacles:
-        raise MigrationRefusedError(
-            f"the schema cannot follow the models: {'; '.join(plan.obstacles)}; nothing was changed",
-            hint="change the models as said, or the tables by hand",
-            plan=plan.name,
-        )
-    if plan.consent and accept != plan.name:
-        said = "; ".join(f"{sentence}" for sentence in sentences(plan))
-        stale = f"the plan is another one by now than {accept}: " if accept else ""
-        raise MigrationRefusedError(
-            f"{stale}the schema does not follow the models by itself: {said}; nothing was changed",
-            hint=f"look with `dataflow plan`, then apply it with `dataflow migrate --accept {plan.name}`",
-            plan=plan.name,
-        )
-
-
-def refuse_under_alembic(plan: Plan) -> None:
-    """Raise MigrationRefusedError where something would have to change in a database that Alembic shapes."""
-    if plan.changes or plan.obstacles:
-        raise MigrationRefusedError(
-            f"this database is under Alembic, and {len(plan.changes)} changes are wanted; nothing was changed",
-            hint=f"`dataflow migrate --emit alembic` writes the revision; --accept {plan.name} does it from here",
-            plan=plan.name,
-        )
-
-
-def sentences(plan: Plan) -> list[str]:
-    """Return the steps that somebody must agree to, with their reasons."""
-    named: Any = import_module("dataflow.schema.plan")
-    return [
-        f"{named.described(step.change)} ({step.risk.reason}{'; loses ' + step.risk.loses if step.risk.loses else ''})"
-        for step in plan.consent
-    ]

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dataflow.model.registry import Models
-from dataflow.schema import carrying, diff, fits, history, migrate, registry, session, wanted
+from dataflow.schema import carrying, diff, fits, history, refusals, registry, session, wanted
 from dataflow.schema.after import after_all
 from dataflow.schema.changes import Change, CreateTable, reverse, table_of
 from dataflow.schema.compilers import compiler_of
 from dataflow.schema.connection import Connection
 from dataflow.schema.fingerprint import fingerprint
 from dataflow.schema.inspect import inspect
-from dataflow.schema.measure import measure
+from dataflow.schema.measure import Facts, measure
 from dataflow.schema.plan import Block, Plan, planned
+from dataflow.schema.state import SchemaState
 
 log = logging.getLogger("dataflow.schema")
 
@@ -38,21 +39,23 @@ class Pass:
         in_order: Callable[[], bool],
         accept: str,
         progress: Callable[[Block], None] | None,
-    ) -> migrate.Applied:
+    ) -> history.Applied:
         """Do it, or raise what `dataflow.schema.migrate.SyncDDLExecutor.migrate` says."""
         began, connection, told = time.perf_counter(), self._connection, progress or _told
         with session.transaction(connection, self._lock_timeout):
             if in_order():  # somebody else did it while we waited
-                return migrate.Applied()
+                return history.Applied()
             found = plan(connection, self._models)
             if under_alembic(connection) and accept != found.name:
-                migrate.refuse_under_alembic(found)
-                return migrate.Applied()  # and no table of ours in a database that is somebody else's to shape
-            migrate.refuse_plan(found, accept)
+                refusals.refuse_under_alembic(found)
+                return history.Applied()  # and no table of ours in a database that is somebody else's to shape
+            refusals.refuse_plan(found, accept)
             now = [block for block in found.blocks if not block.concurrent]
             late = [block for block in found.blocks if block.concurrent]
             for create in (history.CREATE, registry.CREATE):
                 session.run(connection, Block((), (create[connection.dialect],)), "make the tables of the history")
+            for notice in found.notices:
+                log.warning("%s", notice)
             carrying.carry_out(connection, found, told)
             self._record([change for block in now for change in block.changes], began)
             if not late:
@@ -62,7 +65,7 @@ class Pass:
         seconds = time.perf_counter() - began
         if found.changes:
             log.info("made %d changes of the schema in %.3f s", len(found.changes), seconds)
-        return migrate.Applied(found.changes, seconds)
+        return history.Applied(found.changes, seconds)
 
     def _finish(self, late: list[Block], digest: str, told: Callable[[Block], None]) -> bool:
         """Build what is built beside the traffic, and then write down that everything is in order."""
@@ -83,7 +86,7 @@ class Pass:
             self._connection,
             history.Migration(
                 application=self._application,
-                host=migrate.host(),
+                host=history.host(),
                 models={model.name: models[model.name] for model in self._models if model.spec.table in touched},
                 changes=tuple(changes),
                 seconds=time.perf_counter() - began,
@@ -94,7 +97,7 @@ class Pass:
         names = [model.spec.table for model in self._models]
         catalogue = fingerprint(self._connection, names)
         notice = registry.note(
-            self._connection, self._application, digest, self._specs(), catalogue=catalogue, host=migrate.host()
+            self._connection, self._application, digest, self._specs(), catalogue=catalogue, host=history.host()
         )
         if notice:
             log.warning("%s", notice)
@@ -105,19 +108,23 @@ class Pass:
 
 def plan(connection: Connection, models: Models) -> Plan:
     """Return what leads from what is there to what *models* ask for."""
-    return both_ways(connection, models)[0]
+    have, found, facts = _compared(connection, models)
+    made = planned(have, found.changes, facts, connection.dialect)
+    return Plan(made.steps, made.blocks, found.impossible, found.notices)
 
 
-def both_ways(connection: Connection, models: Models) -> tuple[Plan, Plan]:
-    """Return the plan, and the plan that would undo it."""
+def way_back(connection: Connection, models: Models) -> Plan:
+    """Return the plan that would undo `plan`."""
+    have, found, facts = _compared(connection, models)
+    return planned(after_all(have, found.changes), reverse(found.changes), facts, connection.dialect)
+
+
+def _compared(connection: Connection, models: Models) -> tuple[SchemaState, diff.Difference, Facts]:
     want = wanted.want(models, compiler_of(connection.dialect))
     have = inspect(connection, names_of(models))
     found = diff.diff(have, want, connection.dialect)
     tables = {table_of(change) for change in found.changes if not isinstance(change, CreateTable)}
-    facts = measure(connection, tables & have.tables.keys())
-    made = planned(have, found.changes, facts, connection.dialect)
-    back = planned(after_all(have, found.changes), reverse(found.changes), facts, connection.dialect)
-    return Plan(made.steps, made.blocks, found.impossible), back
+    return have, found, measure(connection, tables & have.tables.keys())
 
 
 def names_of(models: Models) -> list[str]:

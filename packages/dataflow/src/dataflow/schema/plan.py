@@ -11,28 +11,20 @@ from functools import cached_property
 
 import msgspec
 
-from dataflow.schema import ddl, rebuild, risk
+from dataflow.schema import cascades, ddl, rebuild, risk
+from dataflow.schema import changes as kinds
 from dataflow.schema.after import after, after_all
-from dataflow.schema.changes import (
-    Change,
-    CreateIndex,
-    CreateTable,
-    DropIndex,
-    DropTable,
-    RenameColumn,
-    RenameTable,
-    SetType,
-    table_of,
-)
+from dataflow.schema.changes import Change, table_of
 from dataflow.schema.measure import Facts
 from dataflow.schema.state import Dialect, SchemaState
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One change, and its risk."""
+    """One change, its risk, and what it means for the records of other tables, in sentences."""
 
     change: Change
     risk: risk.Risk
+    effects: tuple[str, ...] = ()
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -50,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     steps: tuple[Step, ...] = ()
     blocks: tuple[Block, ...] = ()
     impossible: tuple[str, ...] = ()  # what no statement can do, in sentences
+    notices: tuple[str, ...] = ()  # what stays as it is, and somebody may not expect
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -85,7 +78,8 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
 def planned(have: SchemaState, changes: Sequence[Change], facts: Facts, dialect: Dialect) -> Plan:
     """Return the plan of *changes*, which lead away from *have*."""
-    steps = tuple(Step(change, risk.assess(change, facts, dialect)) for change in changes)
+    found = cascades.edges(after_all(have, changes), facts.pointing) if changes else []
+    steps = tuple([Step(each, risk.assess(each, facts, dialect), cascades.effects(each, found)) for each in changes])
     if any(step.risk.verdict == "impossible" for step in steps):
         return Plan(steps)  # there is nothing to write
     return Plan(steps, tuple(_blocks(have, changes, facts, dialect)))
@@ -97,7 +91,7 @@ def _blocks(have: SchemaState, changes: Sequence[Change], facts: Facts, dialect:
     for change in changes:
         if change in late:
             continue
-        if isinstance(change, CreateTable | DropTable | RenameTable | RenameColumn):
+        if isinstance(change, kinds.CreateTable | kinds.DropTable | kinds.RenameTable | kinds.RenameColumn):
             yield from _run(have, pending, facts, dialect)
             yield Block((change,), tuple(ddl.statements(change, dialect)))
             have, pending = after(after_all(have, pending), change), []
@@ -121,14 +115,15 @@ def _run(have: SchemaState, changes: Iterable[Change], facts: Facts, dialect: Di
             table = have.tables[name]
             texts = facts.hanging.get(name, ())
             made = tuple(rebuild.statements(table, its, texts, have.tables))
-            yield Block(tuple(its), made, guards=tuple(ddl.misfits(each) for each in its if isinstance(each, SetType)))
+            guards = tuple(ddl.misfits(each) for each in its if isinstance(each, kinds.SetType))
+            yield Block(tuple(its), made, guards=guards)
         else:
             yield from (Block((change,), tuple(ddl.statements(change, dialect))) for change in its)
 
 
 def _part_of_table(change: Change) -> bool:
     """Whether the index is a UNIQUE constraint, which SQLite has in the text of the table."""
-    return isinstance(change, CreateIndex | DropIndex) and change.index.constraint
+    return isinstance(change, kinds.CreateIndex | kinds.DropIndex) and change.index.constraint
 
 
 def described(change: Change) -> str:

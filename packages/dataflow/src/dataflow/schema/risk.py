@@ -13,28 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from dataflow.schema.changes import (
-    AddCheck,
-    AddColumn,
-    AddForeignKey,
-    Change,
-    CreateIndex,
-    CreateTable,
-    DropCheck,
-    DropColumn,
-    DropForeignKey,
-    DropIndex,
-    DropTable,
-    RenameColumn,
-    RenameTable,
-    RepairIndex,
-    SetDefault,
-    SetIdentity,
-    SetNullable,
-    SetPrimaryKey,
-    SetType,
-    table_of,
-)
+from dataflow.schema import changes as kinds
+from dataflow.schema.changes import Change, table_of
 from dataflow.schema.ddl import rebuilds
 from dataflow.schema.fits import in_place, widens
 from dataflow.schema.measure import Facts
@@ -72,34 +52,34 @@ def assess(change: Change, facts: Facts, dialect: Dialect) -> Risk:
 
 def concurrent(change: Change, facts: Facts, dialect: Dialect) -> bool:
     """Whether *change* is made beside the traffic of others, after everything else, outside the transaction."""
-    if dialect == "sqlite" or not isinstance(change, CreateIndex | RepairIndex):
+    if dialect == "sqlite" or not isinstance(change, kinds.CreateIndex | kinds.RepairIndex):
         return False
     return facts.rows.get(change.table, 0) >= LARGE
 
 
 def _column_risk(change: Change, rows: int, dialect: Dialect) -> Risk:
     match change:
-        case AddColumn():
+        case kinds.AddColumn():
             return _adding(change, rows)
-        case SetType():
+        case kinds.SetType():
             return _typing(change, rows, dialect)
-        case SetNullable() if change.unknown:
+        case kinds.SetNullable() if change.unknown:
             reason = "no model has this column, and no record can be made while it may not be null"
             return Risk(50, reason, EXCLUSIVE, verdict="consent")
-        case SetNullable() if change.nullable:
+        case kinds.SetNullable() if change.nullable:
             return Risk(5, "records may leave it out from now on", EXCLUSIVE)
-        case SetNullable():
+        case kinds.SetNullable():
             return _narrowing("records that leave it out stop it", rows, EXCLUSIVE)
-        case SetDefault():
+        case kinds.SetDefault():
             return Risk(5, "what is there stays as it is", EXCLUSIVE)
-        case SetIdentity():
+        case kinds.SetIdentity():
             return Risk(15, "the database counts on from the highest", EXCLUSIVE, rows)
-        case SetPrimaryKey():
+        case kinds.SetPrimaryKey():
             return Risk(80, "what points at the old key stops it", EXCLUSIVE, rows, "consent")
-        case DropColumn():
+        case kinds.DropColumn():
             lost = f"the values of {change.column.name}" if rows else ""
             return Risk(90, "what is in it is gone", EXCLUSIVE, 0, "consent", lost)
-        case RenameColumn():
+        case kinds.RenameColumn():
             return Risk(30, "programs that know the old name fail from now on", EXCLUSIVE)
         case _:
             return _table_risk(change, rows)
@@ -107,31 +87,31 @@ def _column_risk(change: Change, rows: int, dialect: Dialect) -> Risk:
 
 def _table_risk(change: Change, rows: int) -> Risk:
     match change:
-        case CreateTable():
+        case kinds.CreateTable():
             return Risk(0, "nothing is there yet", NONE)
-        case DropTable():
+        case kinds.DropTable():
             return Risk(100, "what is in it is gone", EXCLUSIVE, rows, "consent", f"{rows} records" if rows else "")
-        case RenameTable():
+        case kinds.RenameTable():
             return Risk(40, "programs that know the old name fail from now on", EXCLUSIVE)
-        case CreateIndex() | RepairIndex():
+        case kinds.CreateIndex() | kinds.RepairIndex():
             return _indexing(change, rows)
-        case DropIndex():
+        case kinds.DropIndex():
             return Risk(15, "an index of ours of the same name takes its place", EXCLUSIVE)
-        case AddForeignKey():
+        case kinds.AddForeignKey():
             return _narrowing("records that point to nothing stop it", rows, BOTH)
-        case DropForeignKey():
+        case kinds.DropForeignKey():
             return Risk(10, "another one takes its place", EXCLUSIVE)
-        case AddCheck() if change.widens:
+        case kinds.AddCheck() if change.widens:
             return Risk(_sized(10, rows), "it lets through all that the former one did", EXCLUSIVE, rows)
-        case AddCheck():
+        case kinds.AddCheck():
             return _narrowing("records that break it stop it", rows, EXCLUSIVE)
-        case DropCheck():
+        case kinds.DropCheck():
             return Risk(5, "it lets everything through", EXCLUSIVE)
         case _:
             raise AssertionError(change)
 
 
-def _adding(change: AddColumn, rows: int) -> Risk:
+def _adding(change: kinds.AddColumn, rows: int) -> Risk:
     column = change.column
     if column.nullable or column.filled:
         return Risk(5, "records that are there get the default, at once", EXCLUSIVE)
@@ -143,7 +123,7 @@ def _adding(change: AddColumn, rows: int) -> Risk:
     return Risk(100, reason, EXCLUSIVE, rows, "impossible")
 
 
-def _typing(change: SetType, rows: int, dialect: Dialect) -> Risk:
+def _typing(change: kinds.SetType, rows: int, dialect: Dialect) -> Risk:
     old, new = change.old.type or "no type", change.new.type
     if dialect == "postgresql" and in_place(old, new):
         return Risk(5, f"{new} keeps every {old}, and nothing is written", EXCLUSIVE)
@@ -155,7 +135,7 @@ def _typing(change: SetType, rows: int, dialect: Dialect) -> Risk:
     return Risk(_sized(75, rows), f"not every {old} is a {new}", EXCLUSIVE, rows, "consent", lost)
 
 
-def _indexing(change: CreateIndex | RepairIndex, rows: int) -> Risk:
+def _indexing(change: kinds.CreateIndex | kinds.RepairIndex, rows: int) -> Risk:
     if rows >= LARGE:
         return Risk(_sized(10, rows), "it is built beside the traffic, after everything else", GENTLE, rows)
     if change.index.unique and rows:

@@ -17,7 +17,7 @@ from dataflow.errors import (
     MigrationLockedError,
     RetryableError,
 )
-from dataflow.schema.changes import AddForeignKey, Change, CreateIndex, CreateTable
+from dataflow.schema.changes import AddForeignKey, Change, CreateIndex, CreateTable, DropTable
 from dataflow.schema.connection import Connection
 from dataflow.schema.lock import KEY, begin_locked
 from dataflow.schema.plan import Block, described
@@ -78,7 +78,7 @@ def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progres
     for block in now:
         run(connection, block)
         progress(block)
-    if connection.dialect == "sqlite" and any(len(block.statements) > 1 for block in blocks):
+    if connection.dialect == "sqlite" and any(map(_may_orphan, blocks)):
         broken = connection.ask("PRAGMA foreign_key_check")
         if broken:
             tables = ", ".join(sorted({str(row[0]) for row in broken}))
@@ -86,6 +86,11 @@ def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progres
                 f"records of {tables} would point to nothing; nothing was changed",
                 hint="find them with `dataflow verify`, and change or remove them first",
             )
+
+
+def _may_orphan(block: Block) -> bool:
+    """Whether SQLite, whose foreign keys are off meanwhile, could be left with records that point to nothing."""
+    return len(block.statements) > 1 or any(isinstance(change, DropTable) for change in block.changes)
 
 
 def _on_new_table(change: Change, made: set[str]) -> bool:

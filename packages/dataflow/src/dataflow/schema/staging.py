@@ -15,7 +15,7 @@ from dataflow.schema import ddl
 from dataflow.schema.connection import Connection
 from dataflow.schema.inspect import inspect
 from dataflow.schema.rules import identifier
-from dataflow.schema.state import Table
+from dataflow.schema.state import Index, Table
 
 PREFIX: Final = "dataflow_rehearsal_"
 
@@ -51,15 +51,25 @@ def copy(connection: Connection, names: Iterable[str], name: str, sample: int) -
     connection.ask(f"SET search_path = {identifier(name)}, {identifier(original)}")
     try:
         for table in tables:
+            for column in table.columns:
+                if column.identity:
+                    connection.ask(ddl.count_on(table.name, column.name))
             for index in table.indexes:
-                connection.ask(
-                    ddl.create_index(table.name, replace(index, definition=None)) if index.covers else "SELECT 1"
-                )
+                if index.valid:
+                    connection.ask(_index(table.name, index))
             for key in table.foreign_keys:  # the sample may leave out what its records point to
                 connection.ask(f"ALTER TABLE {identifier(table.name)} ADD {ddl.foreign_key(key)} NOT VALID")
     finally:
         connection.ask(f"SET search_path = {identifier(original)}")
     return copied
+
+
+def _index(table: str, index: Index) -> str:
+    """Return the CREATE INDEX of *index* without the schema, which PostgreSQL's own text of it names."""
+    if index.definition is None:
+        return ddl.create_index(table, index)
+    unique, rest = "UNIQUE " if index.unique else "", index.definition.partition(" USING ")[2]
+    return f"CREATE {unique}INDEX {identifier(index.name)} ON {identifier(table)} USING {rest}"
 
 
 def _copy(connection: Connection, table: Table, original: str, name: str, sample: int) -> int:

@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from dataflow.errors import MigrationRefusedError, RollbackError
-from dataflow.schema import carrying, history, migrate, registry, session
+from dataflow.schema import carrying, history, registry, session
 from dataflow.schema.changes import Change, CreateTable, RenameTable, reverse, table_of
 from dataflow.schema.connection import Connection
 from dataflow.schema.inspect import inspect
@@ -52,7 +52,7 @@ def rollback(
             history.Migration(
                 kind="rollback",
                 application=application,
-                host=migrate.host(),
+                host=history.host(),
                 changes=found.plan.changes,
                 undoes=found.undone,
                 seconds=seconds,

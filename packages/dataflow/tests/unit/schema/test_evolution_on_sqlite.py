@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suites import evolution
+from suites import evolution, foretold
 
 
 class TestInAFile(evolution.Evolution):
@@ -17,3 +17,9 @@ class TestInMemory(evolution.Evolution):
     @pytest.fixture
     def url(self) -> str:
         return "sqlite:///:memory:"
+
+
+class TestForetold(foretold.Foretold):
+    @pytest.fixture
+    def url(self, sqlite_url: str) -> str:
+        return sqlite_url
