@@ -133,11 +133,22 @@ class Program:
 
         assert told["ok"] is True
         assert told["copied"] == 1
-        assert told["models"] == [{"model": "Item", "read": 1, "error": ""}]
+        (used,) = told["models"]
+        assert (used["model"], used["read"], used["untried"]) == ("Item", 1, "")
         assert "set nullable items.name" in ", ".join(step["step"] for step in told["steps"])
         with shop.connection() as connection:
             assert inspect(connection) == before
         assert len(shop.schema.history()) == 1
+
+    def test_a_rehearsal_shows_time_and_locks_to_a_person(
+        self, shop: DataFlow, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert app.run(["rehearse", "-o", "table"], shop) == 0
+
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert ["step", "lock", "seconds"] in lines
+        assert ["model", "tenant", "operation", "seconds", "said"] in lines
+        assert len([words for words in lines if words[:1] == ["Item"] and words[-1] == "fine"]) >= 11
 
     def test_a_rehearsal_tells_what_would_fail(self, open: Any, run: Any, capsys: pytest.CaptureFixture[str]) -> None:
         open(item(level=int)).express_sync.create("Item", {"level": 0})

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dataflow.cli.desk import Desk, command
+from kailash._lazy import Late
 
 if TYPE_CHECKING:
+    from dataflow import rehearsal
+    from dataflow.cli import alembic
+    from dataflow.rehearsal import Rehearsal
+    from dataflow.schema import plan as planning
     from dataflow.schema.plan import Block, Plan, Step
+else:  # with what they bring, which help does without
+    rehearsal = Late("dataflow.rehearsal")
+    alembic = Late("dataflow.cli.alembic")
+    planning = Late("dataflow.schema.plan")
 
 COLUMNS = ("step", "verdict", "score", "lock", "rows", "loses", "reason")
 LONG = 3  # blocks, from which on a person sees a bar
@@ -42,8 +52,6 @@ def migrate(desk: Desk, *, accept: str, dry_run: bool, sql: bool, emit: str | No
     """Make the schema what the models say."""
     schema = desk.database().schema
     if emit:
-        from dataflow.cli import alembic  # the text of a revision, which nothing else needs
-
         there, back = schema.way_back()
         desk.record({"revision": str(alembic.write(there, back, Path.cwd()))})
         return
@@ -52,9 +60,7 @@ def migrate(desk: Desk, *, accept: str, dry_run: bool, sql: bool, emit: str | No
         return
     with _Bar(desk, schema.plan()) as told:
         applied = schema.migrate(accept, told)
-    from dataflow.schema.plan import described  # with what it brings, which help does without
-
-    desk.record({"changes": [*map(described, applied.changes)], "seconds": round(applied.seconds, 3)})
+    desk.record({"changes": [*map(planning.described, applied.changes)], "seconds": round(applied.seconds, 3)})
 
 
 @command(
@@ -77,21 +83,32 @@ def rollback(desk: Desk, *, to: int | None, accept: str, dry_run: bool, sql: boo
             desk.say(f"This does not come back: {loss}")
         desk.confirm(f"rolling back {len(found.plan.changes)} changes of {len(found.undone)} migrations")
     done = schema.rollback(to, accept=accept or found.plan.name)
-    from dataflow.schema.plan import described  # as above
-
-    desk.record({"undone": [*done.undone], "changes": [*map(described, done.plan.changes)]})
+    desk.record({"undone": [*done.undone], "changes": [*map(planning.described, done.plan.changes)]})
 
 
 @command(
     click.Option(["--sample"], type=click.IntRange(0), default=1000, show_default=True, help="Records of a table.")
 )
 def rehearse(desk: Desk, sample: int) -> int:
-    """Apply the plan to a copy, use every model there, and remove it."""
-    from dataflow.rehearsal import rehearse as run  # as above
-
-    done = run(desk.database(), sample)
-    desk.record(done.told())
+    """Apply the plan to a copy, try every operation of every model there, and remove it."""
+    done = rehearsal.rehearse(desk.database(), sample)
+    told = done.told()
+    if desk.form == "json":
+        desk.record(told)
+    else:
+        desk.record({name: value for name, value in told.items() if name not in ("steps", "models")})
+        desk.records(told["steps"], ("step", "lock", "seconds"))
+        desk.records([*_tried(done)], ("model", "tenant", "operation", "seconds", "said"))
     return 0 if done.ok else 1
+
+
+def _tried(done: Rehearsal) -> Iterator[dict[str, Any]]:
+    for used in done.used:
+        for each in used.operations:
+            yield {"model": used.model, "tenant": used.tenant, "operation": each.operation,
+                   "seconds": each.seconds, "said": each.error or "fine"}  # fmt: skip
+        if used.untried:
+            yield {"model": used.model, "operation": "create", "said": f"not tried: {used.untried}"}
 
 
 def _show(desk: Desk, found: Plan, *, sql: bool) -> None:
@@ -102,27 +119,32 @@ def _show(desk: Desk, found: Plan, *, sql: bool) -> None:
             "automatic": found.automatic,
             "steps": [_step(each) for each in found.steps],
             "impossible": [*found.obstacles],
+            "notices": [*found.notices],
         }
         desk.record(told | ({"blocks": blocks} if sql else {}))
         return
     desk.records([_step(each) for each in found.steps], COLUMNS)
+    for each in found.steps:
+        for effect in each.effects:
+            click.echo(f"{planning.described(each.change)}: {effect}")
+    for notice in found.notices:
+        click.echo(notice)
     if sql:
         for block in found.blocks:
             click.echo("\n" + "".join(f"{statement};\n" for statement in block.statements), nl=False)
 
 
 def _step(step: Step) -> dict[str, Any]:
-    from dataflow.schema.plan import described  # as above
-
     risk = step.risk
     return {
-        "step": described(step.change),
+        "step": planning.described(step.change),
         "verdict": risk.verdict,
         "score": risk.score,
         "lock": risk.lock,
         "rows": risk.rows,
         "loses": risk.loses,
         "reason": risk.reason,
+        "effects": [*step.effects],
     }
 
 
