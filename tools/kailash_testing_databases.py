@@ -16,13 +16,13 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg2
 import pytest
 
 import postgres_server
+from spare_databases import Databases
 
 _FOLDER = pytest.StashKey[Path]()  # where the processes of one run meet
 _numbers = itertools.count()
@@ -79,25 +79,30 @@ def postgres_server_url(request: pytest.FixtureRequest) -> str:
         server = postgres_server.shared_server(folder, leader)
     except postgres_server.NoServerError as reason:
         pytest.fail(str(reason), pytrace=False)
-    version = _ask(server.url, "SHOW server_version")
-    (folder / "used").write_text(f"{version}, from {server.origin}")
+    with closing(Databases(server.url)) as databases:
+        (folder / "used").write_text(f"{databases.ask('SHOW server_version')}, from {server.origin}")
     return server.url
 
 
+@pytest.fixture(scope="session")
+def databases_of_the_server(postgres_server_url: str) -> Iterator[Databases]:
+    """What makes and drops databases of the run's server."""
+    with closing(Databases(postgres_server_url)) as databases:
+        yield databases
+
+
 @pytest.fixture
-def new_database(postgres_server_url: str) -> Iterator[Callable[[], str]]:
+def new_database(databases_of_the_server: Databases) -> Iterator[Callable[[], str]]:
     """A function that makes an empty database and returns its URL; all of them are dropped after the test."""
     made: list[str] = []
 
     def make() -> str:
-        name = f"kailash_test_{os.getpid()}_{next(_numbers)}"
-        _ask(postgres_server_url, f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
-        made.append(name)
-        return urlunsplit(urlsplit(postgres_server_url)._replace(path=f"/{name}"))
+        made.append(f"kailash_test_{os.getpid()}_{next(_numbers)}")
+        return databases_of_the_server.make(made[-1])
 
     yield make
     for name in made:
-        _ask(postgres_server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        databases_of_the_server.take_back(name)
 
 
 @pytest.fixture
@@ -117,15 +122,3 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A database of this test's own, on SQLite and then on PostgreSQL."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
-
-
-def _ask(url: str, statement: str) -> str:
-    """Run *statement* outside a transaction; return the first value of its answer, or nothing."""
-    connection = psycopg2.connect(url)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            return str(cursor.fetchone()[0]) if cursor.description else ""  # type: ignore[index]
-    finally:
-        connection.close()

@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 URL = "KAILASH_TEST_POSTGRES_URL"
 IMAGE = "KAILASH_TEST_POSTGRES_IMAGE"
@@ -73,25 +72,10 @@ def server() -> Iterator[Server]:
 @contextlib.contextmanager
 def database(server_url: str, name: str) -> Iterator[str]:
     """Give the URL of a new, empty database on a server for the length of the block."""
-    _ask(server_url, f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
-    try:
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    finally:
-        _ask(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    from spare_databases import Databases  # imports a driver, which asking for a server does not need
 
-
-def _ask(url: str, *statements: str) -> None:
-    """Run statements outside a transaction."""
-    import psycopg2  # here, because asking for a server needs no driver
-
-    connection = psycopg2.connect(url)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-    finally:
-        connection.close()
+    with contextlib.closing(Databases(server_url)) as databases:
+        yield databases.make(name)
 
 
 def shared_server(folder: Path, asker: int) -> Server:
@@ -222,7 +206,10 @@ def _wheel() -> tuple[Server, Callable[[], None]]:
 
 
 def _careless(url: str) -> None:
-    _ask(url, *(f"ALTER SYSTEM SET {setting} = off" for setting in CARELESS), "SELECT pg_reload_conf()")
+    from spare_databases import Databases  # as above
+
+    with contextlib.closing(Databases(url)) as databases:
+        databases.ask(*(f"ALTER SYSTEM SET {setting} = off" for setting in CARELESS), "SELECT pg_reload_conf()")
 
 
 if __name__ == "__main__":
