@@ -127,8 +127,18 @@ class Environment:
         """
         if not self.python.exists():
             _run([uv(), "venv", "-q", "--python", self._base, self.home])
-        _run([uv(), "pip", "sync", "-q", "--compile-bytecode", "--python", self.python, self._lock(wheels, tools)])
+        wanted, held = self._lock(wheels, tools).read_text(), self.home / "held.txt"
+        if not held.exists() or held.read_text() != wanted:  # of others; combinations seldom differ in that
+            held.unlink(missing_ok=True)
+            asked = self.home / "wanted.txt"
+            asked.write_text(wanted)
+            _run([uv(), "pip", "sync", "-q", "--compile-bytecode", "--python", self.python, asked])
+            asked.rename(held)
+        _run([uv(), "pip", "uninstall", "-q", "--python", self.python, *book.PACKAGES])
         self.install(wheels)
+        (site,) = self.home.glob("lib/python*/site-packages")
+        ours = [site / name for name in book.PACKAGES.values() if (site / name).exists()]
+        _run([self.python, "-m", "compileall", "-q", *ours])  # uv would look at all that is there
         _run([uv(), "pip", "check", "-q", "--python", self.python])
 
     def install(self, wheels: Sequence[Path], *, dry: bool = False) -> None:
@@ -148,7 +158,7 @@ class Environment:
             extras = f"[{','.join(EXTRAS[package])}]" if package in EXTRAS else ""
             asked.append(f"{package}{extras}=={version}")
             again += ["--reinstall-package", package, "--refresh-package", package]
-        how: list[str | Path] = ["--dry-run"] if dry else ["--compile-bytecode"]
+        how: list[str | Path] = ["--dry-run"] if dry else []
         found: list[str | Path] = ["--no-index", "--find-links", folder]
         _run([uv(), "pip", "install", "-q", *how, *again, *found, "--python", self.python, *asked])
 
@@ -164,6 +174,7 @@ class Environment:
             asked.write_text(wishes)
             bound.write_text(limits)
             how: list[str | Path] = ["--resolution", self._dependencies.resolution, "--constraints", bound]
+            how += ["--no-annotate", "--no-header"]  # the same versions make the same file
             _run([uv(), "pip", "compile", "-q", *how, "--python", self._base, "--output-file", lock, asked])
         return lock
 

@@ -67,32 +67,46 @@ async def test_rest_describes_itself(rest: httpx.AsyncClient) -> None:
     assert (await rest.get("/health/live")).status_code == 200
 
 
-def nexus(url: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user does, in another process."""
-    return subprocess.run(
-        [sys.executable, "-m", "nexus", "--app", f"{HERE / 'shop.py'}:app", *words],
+APP = ("--app", f"{HERE / 'shop.py'}:app")
+CREATE = ["products", "create", *(word for name, value in LAMP.items() for word in (f"--{name}", str(value)))]
+
+
+def program(url: str, folder: Path, *words: str, given: str = "") -> str:
+    """Return what a program writes that works on the database of this URL, in another process."""
+    ran = subprocess.run(
+        words,
         cwd=folder,
         env={**os.environ, "DATABASE_URL": url, "KAILASH_RUNS": str(folder / "runs.db")},
+        input=given,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_cli_is_a_program(sqlite_url: str, tmp_path: Path) -> None:
+    installed = Path(sys.executable).with_name("nexus")
+
+    assert json.loads(program(sqlite_url, tmp_path, str(installed), *APP, *CREATE, "--output", "json"))["id"] == 1
 
 
 def test_cli_works_on_records_and_workflows(database_url: str, tmp_path: Path) -> None:
-    words = [word for name, value in LAMP.items() for word in (f"--{name}", str(value))]
-    made = nexus(database_url, tmp_path, "products", "create", *words, "--output", "json")
-    assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout)["id"] == 1
+    lines = [
+        [*CREATE, "--output", "json"],
+        ["run", "sell", "--data", '{"id": 1, "many": 1}'],
+        ["products", "list", "--price-gte", "10", "--output", "json"],
+        ["products", "get", "999"],
+    ]
+    given = json.dumps([[*APP, *line] for line in lines])
+    said = program(database_url, tmp_path, sys.executable, str(HERE / "commands.py"), given=given)
+    made, ran, listed, absent = json.loads(said)
 
-    ran = nexus(database_url, tmp_path, "run", "sell", "--data", '{"id": 1, "many": 1}')
-    listed = nexus(database_url, tmp_path, "products", "list", "--price-gte", "10", "--output", "json")
-    absent = nexus(database_url, tmp_path, "products", "get", "999")
-
-    assert ran.returncode == 0, ran.stderr
-    assert [(item["sku"], item["stock"]) for item in json.loads(listed.stdout)["items"]] == [("lamp", 4)]
-    assert absent.returncode == 4
+    assert [each["code"] for each in (made, ran, listed, absent)] == [0, 0, 0, 4], said
+    assert json.loads(made["out"])["id"] == 1
+    assert [(item["sku"], item["stock"]) for item in json.loads(listed["out"])["items"]] == [("lamp", 4)]
 
 
 @asynccontextmanager

@@ -1,10 +1,14 @@
-"""The names that programs import. They stay; this list only grows."""
+"""The names that programs import; they stay, and this list only grows. And those that the distributions share."""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
+from collections.abc import Iterator
 
 import pytest
+
+OURS = ("kailash", "dataflow", "nexus")
 
 NAMES = [
     "dataflow.DataFlow",
@@ -43,3 +47,25 @@ def test_a_public_name_is_there(name: str) -> None:
     module, _, attribute = name.rpartition(".")
 
     assert hasattr(importlib.import_module(module), attribute)
+
+
+def modules(package: str) -> Iterator[str]:
+    """Yield the names of all modules of an installed package, but those that begin a program."""
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if not found.name.endswith("__main__"):
+            yield found.name
+
+
+def lacking(module: str) -> str:
+    """Return what this module imports of ours and does not find; nothing where only an extra is not installed."""
+    try:
+        importlib.import_module(module)
+    except ImportError as fault:
+        return f"{module}: {fault}" if (fault.name or "").partition(".")[0] in OURS else ""
+    return ""
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_what_a_distribution_uses_of_the_core_is_there(package: str) -> None:
+    """A distribution that uses a name of a later core must not declare that it works with an older one."""
+    assert [said for module in modules(package) if (said := lacking(module))] == []
