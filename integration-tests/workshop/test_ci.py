@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+DEPENDABOT = ROOT / ".github" / "dependabot.yml"
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 TOX = re.compile(r"tox run (?:--\S+ )*-e ([\w,-]+)")
 
@@ -31,6 +34,39 @@ def jobs(file: Path) -> dict[str, Any]:
 def steps(file: Path) -> Iterator[dict[str, Any]]:
     for job in jobs(file).values():
         yield from job["steps"]
+
+
+def said_by(*words: str | Path) -> tuple[int, str]:
+    """Return the exit code of a program of this environment, and what it says."""
+    program, *rest = words
+    ran = subprocess.run(
+        [Path(sys.executable).with_name(str(program)), *rest], capture_output=True, text=True, check=False
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_an_auditor_has_nothing_to_say() -> None:
+    code, said = said_by("zizmor", "--offline", "--persona=pedantic", "--min-severity=low", ROOT / ".github")
+
+    assert code == 0, said
+
+
+def test_an_auditor_hears_of_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / ".github" / "workflows" / "loose.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text((ROOT / ".github" / "workflows" / "ci.yml").read_text().replace("permissions: {}", ""))
+
+    code, said = said_by("zizmor", "--offline", "--persona=pedantic", "--min-severity=low", tmp_path)
+
+    assert code != 0
+    assert "excessive-permissions" in said
+
+
+@pytest.mark.parametrize(("schema", "files"), [("github-workflows", FILES), ("dependabot", [DEPENDABOT])])
+def test_the_files_are_what_their_schema_says(schema: str, files: list[Path]) -> None:
+    code, said = said_by("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+
+    assert code == 0, said
 
 
 def test_there_is_a_workflow_for_each_purpose() -> None:
