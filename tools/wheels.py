@@ -5,13 +5,15 @@
 Rule 1: the same sources give the same bytes, wherever, whenever and by whomever: the time in the archives is the
 commit's (SOURCE_DATE_EPOCH, https://reproducible-builds.org/specs/source-date-epoch/).
 Rule 2: a release is built from its commit, never from the tree.
-Rule 3: a wheel is believed when its RECORD holds and its modules are byte for byte those of its sources.
+Rule 3: a wheel is believed when its RECORD holds, its modules are byte for byte those of its sources, and it asks for
+what they ask for and nothing else: no other distribution, no other program.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import configparser
 import csv
 import email
 import hashlib
@@ -21,10 +23,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Sequence
+from email.message import Message
 from pathlib import Path
 from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import promises as book
 
@@ -115,6 +122,7 @@ def verify(wheel: Path, source: Path, package: str, version: str) -> None:
     said = email.message_from_bytes(held.get(f"{meta}/METADATA", b""))
     if (said["Name"], said["Version"]) != (package, version):
         raise TamperedError(f"{wheel.name} says that it is {said['Name']} {said['Version']}, not {package} {version}")
+    _hold_wishes(wheel, source, said, held.get(f"{meta}/entry_points.txt", b""))
     files = {name: content for name, content in held.items() if name.startswith(f"{import_name}/")}
     strangers = {name for name in held if not name.startswith((f"{import_name}/", f"{meta}/"))}
     expected = {
@@ -127,6 +135,26 @@ def verify(wheel: Path, source: Path, package: str, version: str) -> None:
     for name, content in files.items():
         if content != expected[name]:
             raise TamperedError(f"{wheel.name}: {name} is not what the sources have")
+
+
+def _hold_wishes(wheel: Path, source: Path, said: Message, programs: bytes) -> None:
+    """Check what a wheel makes an installer do, besides copying files, against what its sources ask for."""
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    groups = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    asked = sorted(_wish(each) for group in groups for each in group)
+    if asked != sorted(_wish(each) for each in said.get_all("Requires-Dist", [])):
+        raise TamperedError(f"{wheel.name}: METADATA needs other distributions than the sources do")
+    found = configparser.ConfigParser(delimiters="=")
+    found.optionxform = str  # type: ignore[assignment,method-assign]  # names of programs are as they are written
+    found.read_string(programs.decode())
+    points = {"console_scripts": project.get("scripts", {}), **project.get("entry-points", {})}
+    if {name: dict(found[name]) for name in found.sections()} != {name: each for name, each in points.items() if each}:
+        raise TamperedError(f"{wheel.name}: entry_points.txt has other programs than the sources do")
+
+
+def _wish(spelled: str) -> tuple[str, str]:
+    need = Requirement(spelled)
+    return canonicalize_name(need.name), str(need.specifier)
 
 
 def _hold_record(wheel: Path, held: dict[str, bytes], record: str) -> None:

@@ -213,6 +213,26 @@ def test_a_wheel_with_another_module_is_not_believed_although_its_record_holds(b
         verify(with_record(wheel_of(built, "nexus"), "evil.pth", b"import evil\n", tmp_path / "two"))
 
 
+@pytest.mark.parametrize(
+    ("file", "more", "said"),
+    [
+        ("METADATA", b"Requires-Dist: evil\n", "METADATA needs other distributions than the sources do"),
+        ("entry_points.txt", b"\n[gui_scripts]\nevil = os:abort\n", "entry_points.txt has other programs"),
+    ],
+)
+def test_a_wheel_that_asks_an_installer_for_more_is_not_believed(
+    built: Path, tmp_path: Path, file: str, more: bytes, said: str
+) -> None:
+    wheel = wheel_of(built, "nexus")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(f".dist-info/{file}"))
+        content = archive.read(name)
+    changed = more + content if file == "METADATA" else content + more  # what follows METADATA's fields is a text
+
+    with pytest.raises(wheels.TamperedError, match=said):
+        verify(with_record(wheel, name, changed, tmp_path))
+
+
 def test_a_wheel_of_something_else_is_not_believed(built: Path, tmp_path: Path) -> None:
     with pytest.raises(wheels.TamperedError, match="has no nexus-"):
         verify(wheel_of(built, "dataflow"))
