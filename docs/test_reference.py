@@ -6,6 +6,7 @@ import re
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import pytest
@@ -155,12 +156,14 @@ def test_every_setting_of_the_command_line_is_documented(setting: click.Option) 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[TestClient]:
-    """An application with a model and a workflow."""
+    """An application with a model of every policy that has routes, and a workflow."""
     with DataFlow("sqlite:///:memory:") as db:
 
         @db.model
         class Product:
             name: str
+
+            __dataflow__: ClassVar = {"versioned": True, "soft_delete": True}
 
         application = Nexus(dataflow_integration=db)
         workflow = WorkflowBuilder()

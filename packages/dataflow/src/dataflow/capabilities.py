@@ -9,7 +9,7 @@ import msgspec
 
 from dataflow.model.registry import Model
 from dataflow.model.spec import ModelSpec
-from dataflow.operations import schemas, spellings
+from dataflow.operations import schemas, spellings, versions
 from dataflow.operations import values as ops
 from dataflow.operations.results import result
 from kailash.capability import Capability, Inputs, Nature
@@ -53,6 +53,10 @@ ACTIONS: Final[Mapping[str, Action]] = {
         Action("bulk_update", Nature.WRITE, spellings.bulk_update, "Change many {many}.", True, False),
         Action("bulk_delete", Nature.DESTROY, spellings.bulk_delete, "Delete many {many}.", True),
         Action("bulk_upsert", Nature.WRITE, spellings.bulk_upsert, "Create or change many {many}.", True),
+        Action(
+            "history", Nature.READ, versions.history, "List the versions of one {one}, latest first.", policy="kept"
+        ),
+        Action("revert", Nature.WRITE, versions.revert, "Put one {one} back to a version.", False, False, "kept"),
         Action("restore", Nature.WRITE, spellings.restore, "Undo the deletion of one {one}.", policy="soft_delete"),
         Action("purge", Nature.DESTROY, spellings.purge, "Remove one deleted {one} for good.", policy="soft_delete"),
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from msgspec.structs import replace
 
 from dataflow import capabilities, options
+from dataflow.described import Described
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
 from dataflow.executors.ddl import DDLConnection
@@ -26,6 +27,7 @@ from dataflow.features import (
     auditing,
     caching,
     feeding,
+    keeping,
     keyring,
     keys,
     ledger,
@@ -38,7 +40,7 @@ from dataflow.features import (
 from dataflow.ledger.spelling import MASK
 from dataflow.model.declare import declare
 from dataflow.model.registry import Model, Models
-from dataflow.model.spec import ModelOptions, ModelSpec
+from dataflow.model.spec import ModelOptions
 from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
 from dataflow.perform import perform, planned
@@ -57,14 +59,13 @@ from kailash.nodes.registry import NodeRegistry
 if TYPE_CHECKING:
     from dataflow.executors.aio import AsyncExecutor
     from dataflow.feed import Hear
-    from dataflow.schema.discovery import Discovery
     from dataflow.transactions.ablock import AsyncBlock
     from kailash.checkup import Check
 
 C = TypeVar("C", bound=type)
 
 
-class DataFlow(ForTenants):
+class DataFlow(Described, ForTenants):
     """Models, and the operations on them, in one database.
 
     ``DataFlow("sqlite:///shop.db")``, or ``$DATABASE_URL``, or ``sqlite:///dataflow.db``. Making one does no I/O:
@@ -80,7 +81,8 @@ class DataFlow(ForTenants):
         self.url = DatabaseURL.parse(self.options.database_url)
         self.models = Models()
         self.models.keyring = self._keyring
-        self._defaults = ModelOptions(multi_tenant=self.options.multi_tenant)
+        kept = False if self.options.existing_schema_mode else None  # a database that is somebody else's has no table
+        self._defaults = ModelOptions(multi_tenant=self.options.multi_tenant, history=kept)
         self.express = Express(self)
         self.express_sync = ExpressSync(self)
         self._home = Home(self.prepare, self.create_tables_async, lambda: self._sync, lambda: self._async)
@@ -113,27 +115,6 @@ class DataFlow(ForTenants):
             )
         self._wish(self.models.register(spec))
         return cls
-
-    def spec(self, model: str) -> ModelSpec:
-        """Return the spec of the model of that name. Raises: UnknownModelError."""
-        return self.models[model].spec
-
-    def list_models(self) -> list[str]:
-        """Return the names of all models."""
-        return [*self.models.names]
-
-    def get_models(self) -> dict[str, ModelSpec]:
-        """Return ``{name: spec}`` of all models."""
-        return {model.name: model.spec for model in self.models}
-
-    def get_model_fields(self, model: str) -> dict[str, Any]:
-        """Return the JSON Schema of each field of a model."""
-        fields: dict[str, Any] = self.spec(model).record.schema()["properties"]
-        return fields
-
-    def get_model_info(self, model: str) -> dict[str, Any]:
-        """Return the name, the table, the fields, the indexes, the relations and the operations of a model."""
-        return capabilities.described(self.models[model])
 
     # -- operations ------------------------------------------------------------------------------------------
 
@@ -265,7 +246,7 @@ class DataFlow(ForTenants):
         if self._keyring is None:
             raise ConfigurationError("there is no key", hint="pass encryption_key, the new key first")
         self.prepare()
-        specs = [model.spec for model in self.models]
+        specs = [model.spec for model in self.models.stored]
         return rekeying.rekey(self._sync.ddl, specs, self._keyring, self.options.migration_lock_timeout, progress)
 
     @property
@@ -280,19 +261,22 @@ class DataFlow(ForTenants):
     def _want_told(self, model: str) -> None:
         known = self.models[model]
         self._fed.add(model)
-        if known.teller is None:
+        if known.teller is None or not known.teller.told:
             self._wish(known)
             self.models.touch()
 
     def _wish(self, model: Model) -> None:
-        """Decide, once for each model, whether the database tells of its changes."""
+        """Decide whether the database tells of the model's changes, and whether it keeps the versions of records."""
         wanted = model.spec.options
         audited = self.options.audit_logging if wanted.audit_log is None else wanted.audit_log
-        told = wanted.feed or wanted.workflow_events or model.name in self._fed
-        if model.teller is None and (audited or told or self.options.change_detection_method):
+        asked = audited or wanted.feed or wanted.workflow_events or model.name in self._fed
+        told = bool(asked or self.options.change_detection_method)
+        known = model.teller
+        if (told or wanted.kept) and (known is None or (told and not known.told)):
             masked = frozenset([field.name for field in model.spec.fields if field.secret or field.encrypted])
-            committed = self._audited if audited else self._committed
-            model.teller = telling.Teller(model.spec, audited=audited, masked=masked, committed=committed)
+            keeper = keeping.Keeper(model.spec) if wanted.kept else None
+            ledger = telling.Ledger(model.spec, audited, masked, self._audited if audited else self._committed)
+            model.teller = telling.Teller(ledger if told else None, keeper)
 
     def _committed(self) -> None:
         if "feed" in self.__dict__:
@@ -318,16 +302,6 @@ class DataFlow(ForTenants):
         """The schema: ``plan()``, ``migrate()``, ``rollback()``, ``history()``, and more."""
         settings = Settings.read(self.options, self.url.options.get("application_name", ""))
         return Schema(self.connection, self.models, settings)
-
-    def discover_schema(self, tables: Iterable[str] | None = None) -> Discovery:
-        """Return the tables and views that the database has (or *tables* alone): columns, keys, indexes, relations."""
-        return self.schema.discover(tables)
-
-    async def discover_schema_async(self, tables: Iterable[str] | None = None) -> Discovery:
-        """Like `discover_schema`, in a thread."""
-        import asyncio  # as in `create_tables_async`
-
-        return await asyncio.to_thread(self.discover_schema, tables)
 
     def register_schema_as_models(self, tables: Iterable[str] | None = None) -> list[str]:
         """Declare a model for each table (or for *tables* alone) that one can stand for; return their names.

@@ -32,12 +32,12 @@ class Told(msgspec.Struct, frozen=True):
     """What the triggers of a SQLite connection are told of a write (`dataflow.ledger`).
 
     triggers: the statements that make them, which a connection runs once. values: who writes, when and why.
-    load: the statement that tells of a whole load, instead of the triggers; empty where there is none.
+    loads: the statements that tell of a whole load, instead of the triggers.
     """
 
     triggers: tuple[str, ...]
     values: tuple[Any, ...]
-    load: str = ""
+    loads: tuple[str, ...] = ()
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from os import PathLike
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
 
 from dataflow.model.spec import ModelSpec
-from dataflow.operations import files, including, spellings
+from dataflow.operations import files, including, parameters, spellings, versions
 from dataflow.operations import values as ops
 from dataflow.operations.results import absent, result
 from dataflow.query import ordering
@@ -23,7 +24,15 @@ from kailash.conditions import EVERYTHING, Where, parse
 Record: TypeAlias = dict[str, Any]
 Records: TypeAlias = list[Record]
 Values: TypeAlias = Mapping[str, Any]
+Moment: TypeAlias = datetime | str | None  # a time, also as ISO 8601 has it
 Include: TypeAlias = str | Sequence[str] | None  # relations that come along: "customer,lines.product"
+
+
+class Seen(TypedDict, total=False):
+    """Which records a list finds besides those that are there now."""
+
+    include_deleted: bool
+    as_of: Moment
 
 
 class Database(Protocol):
@@ -51,11 +60,12 @@ class _Questions:
     def _create(self, model: str, values: Values) -> ops.Create:
         return ops.Create(model, spellings.stored(self._db.spec(model), values))
 
-    def _read(self, model: str, id: Any, include: Include, *, shown: bool) -> ops.Read:
+    def _read(self, model: str, id: Any, include: Include, *, shown: bool, as_of: Moment | int = None) -> ops.Read:
         spec = self._db.spec(model)
         wanted = including.read(spec, None, include)[1] if include else ()
         id = spec.record.check_value("id", id)
-        return ops.Read(model, id, include=wanted, deleted=spellings.deleted(spec, shown=shown))
+        then = None if as_of is None else parameters.point(spec, as_of, include=wanted)
+        return ops.Read(model, id, include=wanted, deleted=spellings.deleted(spec, shown=shown), as_of=then)
 
     def _find(self, model: str, filter: Values, include: Include) -> ops.Read:
         spec = self._db.spec(model)
@@ -63,17 +73,29 @@ class _Questions:
         return ops.Read(model, None, self._where(spec, filter), include=wanted)
 
     def _list(
-        self, model: str, filter: Values | None, page: ordering.Page, order_by: Any, include: Include, *, shown: bool
-    ) -> ops.List:
+        self, model: str, filter: Values | None, page: ordering.Page, order_by: Any, include: Include,
+        *, include_deleted: bool = False, as_of: Moment = None,
+    ) -> ops.List:  # fmt: skip
         spec = self._db.spec(model)
         order = ordering.parse_order(order_by or (), spec.record)
         wanted = including.read(spec, None, include)[1] if include else ()
-        deleted = spellings.deleted(spec, shown=shown)
-        return ops.List(model, self._where(spec, filter), order, page, include=wanted, deleted=deleted)
+        deleted = spellings.deleted(spec, shown=include_deleted)
+        then = None if as_of is None else parameters.moment(spec, as_of, include=wanted)
+        return ops.List(model, self._where(spec, filter), order, page, include=wanted, deleted=deleted, as_of=then)
 
-    def _count(self, model: str, filter: Values | None, *, shown: bool) -> ops.Count:
+    def _count(self, model: str, filter: Values | None, *, shown: bool, as_of: Moment = None) -> ops.Count:
         spec = self._db.spec(model)
-        return ops.Count(model, self._where(spec, filter), spellings.deleted(spec, shown=shown))
+        then = None if as_of is None else parameters.moment(spec, as_of)
+        return ops.Count(model, self._where(spec, filter), spellings.deleted(spec, shown=shown), then)
+
+    def _history(self, model: str, id: Any, limit: int, before: int | None, *, shown: bool) -> spellings.Asked:
+        spec = self._db.spec(model)
+        deleted = {"include_deleted": True} if shown else {}
+        return versions.history(spec, {"id": id, "limit": limit, "before": before, **deleted})
+
+    def _revert(self, model: str, id: Any, version: int, expected: int | None) -> ops.Operation:
+        given = {"id": id, "version": version, "expected_version": expected}
+        return versions.revert(self._db.spec(model), given).operation
 
     def _aggregate(self, model: str, asked: Values) -> ops.Operation:
         return spellings.aggregate(self._db.spec(model), asked).operation
@@ -139,10 +161,19 @@ class Express(_Questions):
         return record
 
     async def read(
-        self, model: str, id: Any, *, include: Include = None, include_deleted: bool = False
+        self,
+        model: str,
+        id: Any,
+        *,
+        include: Include = None,
+        include_deleted: bool = False,
+        as_of: Moment | int = None,
     ) -> Record | None:
-        """Return the record of that id, with those that it belongs to and has, or None."""
-        record: Record | None = await self._db.arun(self._read(model, id, include, shown=include_deleted))
+        """Return the record of that id, with those that it belongs to and has, or None.
+
+        as_of: as it was at that time, or in that version. Raises: InvalidInputError where no versions are kept.
+        """
+        record: Record | None = await self._db.arun(self._read(model, id, include, shown=include_deleted, as_of=as_of))
         return record
 
     async def find_one(self, model: str, filter: Values, *, include: Include = None) -> Record | None:
@@ -159,17 +190,22 @@ class Express(_Questions):
         offset: int = 0,
         order_by: Any = None,
         include: Include = None,
-        include_deleted: bool = False,
+        **seen: Unpack[Seen],
     ) -> builtins.list[Record]:
-        """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
+        """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id.
+
+        include_deleted: those that are marked as deleted too. as_of: as they were at that time.
+        """
         page = ordering.page(limit, offset, None)
-        operation = self._list(model, filter, page, order_by, include, shown=include_deleted)
+        operation = self._list(model, filter, page, order_by, include, **seen)
         listing: ops.Listing = await self._db.arun(operation)
         return listing.records
 
-    async def count(self, model: str, filter: Values | None = None, *, include_deleted: bool = False) -> int:
-        """Return how many records *filter* finds."""
-        number: int = await self._db.arun(self._count(model, filter, shown=include_deleted))
+    async def count(
+        self, model: str, filter: Values | None = None, *, include_deleted: bool = False, as_of: Moment = None
+    ) -> int:
+        """Return how many records *filter* finds. as_of: found at that time."""
+        number: int = await self._db.arun(self._count(model, filter, shown=include_deleted, as_of=as_of))
         return number
 
     async def aggregate(self, model: str, **asked: Any) -> builtins.list[Record]:
@@ -200,6 +236,24 @@ class Express(_Questions):
     async def purge(self, model: str, id: Any) -> bool:
         """Remove one record for good that is marked as deleted; return whether there was one."""
         return bool(await self._db.arun(self._purge(model, id)))
+
+    async def history(
+        self, model: str, id: Any, *, limit: int = 100, before: int | None = None, include_deleted: bool = False
+    ) -> builtins.list[Record]:
+        """Return the versions of one record, the latest first: ``version event at actor channel operation record``.
+
+        before: only those before that number. Raises: InvalidInputError where no versions are kept.
+        """
+        asked = self._history(model, id, limit, before, shown=include_deleted)
+        return versions.shown(await self._db.arun(asked.operation))
+
+    async def revert(self, model: str, id: Any, version: int, *, expected_version: int | None = None) -> Record:
+        """Give one record the values of an earlier version again, as another change of it; return it as it is then.
+
+        Raises: RecordNotFoundError for no such version; VersionConflictError, as `update`.
+        """
+        operation = self._revert(model, id, version, expected_version)
+        return _only(operation, await self._db.arun(operation))
 
     async def upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None = None) -> Record:
         """Store a record, or change the one with the same *conflict_on*; return it as it is then."""
@@ -255,9 +309,20 @@ class ExpressSync(_Questions):
         record: Record = self._db.run(self._create(model, values))
         return record
 
-    def read(self, model: str, id: Any, *, include: Include = None, include_deleted: bool = False) -> Record | None:
-        """Return the record of that id, with those that it belongs to and has, or None."""
-        record: Record | None = self._db.run(self._read(model, id, include, shown=include_deleted))
+    def read(
+        self,
+        model: str,
+        id: Any,
+        *,
+        include: Include = None,
+        include_deleted: bool = False,
+        as_of: Moment | int = None,
+    ) -> Record | None:
+        """Return the record of that id, with those that it belongs to and has, or None.
+
+        as_of: as it was at that time, or in that version. Raises: InvalidInputError where no versions are kept.
+        """
+        record: Record | None = self._db.run(self._read(model, id, include, shown=include_deleted, as_of=as_of))
         return record
 
     def find_one(self, model: str, filter: Values, *, include: Include = None) -> Record | None:
@@ -274,17 +339,22 @@ class ExpressSync(_Questions):
         offset: int = 0,
         order_by: Any = None,
         include: Include = None,
-        include_deleted: bool = False,
+        **seen: Unpack[Seen],
     ) -> builtins.list[Record]:
-        """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id."""
+        """Return at most *limit* records (None: all) that *filter* finds, in the order asked for and then by id.
+
+        include_deleted: those that are marked as deleted too. as_of: as they were at that time.
+        """
         page = ordering.page(limit, offset, None)
-        operation = self._list(model, filter, page, order_by, include, shown=include_deleted)
+        operation = self._list(model, filter, page, order_by, include, **seen)
         listing: ops.Listing = self._db.run(operation)
         return listing.records
 
-    def count(self, model: str, filter: Values | None = None, *, include_deleted: bool = False) -> int:
-        """Return how many records *filter* finds."""
-        number: int = self._db.run(self._count(model, filter, shown=include_deleted))
+    def count(
+        self, model: str, filter: Values | None = None, *, include_deleted: bool = False, as_of: Moment = None
+    ) -> int:
+        """Return how many records *filter* finds. as_of: found at that time."""
+        number: int = self._db.run(self._count(model, filter, shown=include_deleted, as_of=as_of))
         return number
 
     def aggregate(self, model: str, **asked: Any) -> builtins.list[Record]:
@@ -315,6 +385,24 @@ class ExpressSync(_Questions):
     def purge(self, model: str, id: Any) -> bool:
         """Remove one record for good that is marked as deleted; return whether there was one."""
         return bool(self._db.run(self._purge(model, id)))
+
+    def history(
+        self, model: str, id: Any, *, limit: int = 100, before: int | None = None, include_deleted: bool = False
+    ) -> builtins.list[Record]:
+        """Return the versions of one record, the latest first: ``version event at actor channel operation record``.
+
+        before: only those before that number. Raises: InvalidInputError where no versions are kept.
+        """
+        asked = self._history(model, id, limit, before, shown=include_deleted)
+        return versions.shown(self._db.run(asked.operation))
+
+    def revert(self, model: str, id: Any, version: int, *, expected_version: int | None = None) -> Record:
+        """Give one record the values of an earlier version again, as another change of it; return it as it is then.
+
+        Raises: RecordNotFoundError for no such version; VersionConflictError, as `update`.
+        """
+        operation = self._revert(model, id, version, expected_version)
+        return _only(operation, self._db.run(operation))
 
     def upsert(self, model: str, values: Values, conflict_on: Sequence[str] | None = None) -> Record:
         """Store a record, or change the one with the same *conflict_on*; return it as it is then."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kailash._lazy import Late
 
 __all__ = [
-    "auditing", "caching", "feeding", "keyring", "keys", "ledger", "memory", "monitoring", "rekeying", "related",
-    "telling",
+    "auditing", "caching", "feeding", "keeping", "keyring", "keys", "ledger", "memory", "monitoring", "rekeying",
+    "related", "telling",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dataflow import monitoring
     from dataflow import rekey as rekeying
     from dataflow.cache import caching, memory
-    from dataflow.ledger import telling
+    from dataflow.ledger import keeping, telling
     from dataflow.model import keyring
     from dataflow.operations import related
     from dataflow.schema import keys, ledger
@@ -25,6 +25,7 @@ else:
     auditing = Late("dataflow.audit")
     caching = Late("dataflow.cache.caching")
     feeding = Late("dataflow.feed")
+    keeping = Late("dataflow.ledger.keeping")
     keyring = Late("dataflow.model.keyring")
     keys = Late("dataflow.schema.keys")
     ledger = Late("dataflow.schema.ledger")

@@ -30,7 +30,7 @@ def planned(
 ) -> DataPlan[Any]:
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
-    if isinstance(operation, ops.READS):
+    if isinstance(operation, ops.ASKING):
         return plan
     if model.teller is not None:
         whose = current() if context is ANONYMOUS else settled(context)

@@ -68,14 +68,14 @@ def rekey(
 
 
 def _of_field(spec: ModelSpec, field: FieldSpec, keyring: Keyring) -> Column:
-    place = f"{spec.table}.{field.name}".encode()
+    place = f"{spec.keeps or spec.table}.{field.name}".encode()
     searched = field.encrypted is not None and field.encrypted.searchable
     return Column(
         spec.name,
         field.name,
         spec.table,
         field.stored_as,
-        (spec.by_name["id"].stored_as,),
+        tuple([each.stored_as for each in spec.fields if each.primary_key]),
         f"substr({quoted(field.stored_as)}, 2, {ID})",
         keyring.first.id,
         lambda sealed: keyring.first.seal(keyring.open(bytes(sealed), place), place, searched=searched),

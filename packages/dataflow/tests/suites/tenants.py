@@ -7,6 +7,7 @@ id may be anybody's. Every example has tenants of its own, so that the rows of a
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -29,6 +30,7 @@ NAME: Final = st.sampled_from(("x", "y'", "ü"))
 STOCK: Final = st.integers(-2, 3)
 PICK: Final = st.integers(0, 30)  # one of the ids that were ever given
 VALUES: Final = st.fixed_dictionaries({"sku": SKU, "name": NAME, "stock": STOCK})
+PAST: Final = ("id", "sku", "name", "stock", "tenant_id", "version", "marked")
 SEEN: Final = ("id", "sku", "name", "stock", "tenant_id")
 
 
@@ -93,14 +95,16 @@ class Tenants(RuleBasedStateMachine):
     def store(self, who: int, id: int, values: Mapping[str, Any]) -> Row:
         """Remember a new row."""
         row = {"stock": 0, **values, "id": id, "tenant_id": self.names[who], "version": 1, "marked": False}
+        row["past"] = [{name: row[name] for name in PAST}]
         self.rows.append(row)
         self.ids.append(id)
         return row
 
     def change(self, row: Row, values: Mapping[str, Any]) -> None:
-        """Remember a change."""
+        """Remember a change, and what was before it."""
         row.update(values)
         row["version"] += 1
+        row["past"].append({name: row[name] for name in PAST})
 
     def remove(self, rows: Iterable[Row]) -> None:
         """Remember a deletion."""
@@ -403,6 +407,51 @@ class Tenants(RuleBasedStateMachine):
         """The row of that id, if it is the tenant's and marked as deleted."""
         mine = (row for row in self.rows if row["tenant_id"] == self.names[who] and row["marked"])
         return next((row for row in mine if row["id"] == id), None)
+
+    # -- the past
+
+    @precondition(lambda self: self.versioned)
+    @rule(who=WHO, pick=PICK, deleted=st.booleans())
+    def look_back(self, who: int, pick: int, deleted: bool) -> None:
+        id = self.id(pick)
+        row = self.own(who, id) or (self.marked(who, id) if deleted else None)
+        if row is None:
+            with pytest.raises(RecordNotFoundError):
+                self.ask(who, "history", id=id, include_deleted=deleted)
+            return
+        versions = self.ask(who, "history", id=id, include_deleted=deleted, limit=1000)["versions"]
+        assert [each["version"] for each in versions] == [*range(row["version"], 0, -1)]
+        for version, then in zip(reversed(versions), row["past"], strict=True):
+            assert self.same(then, version["record"])
+            assert (version["record"]["deleted_at"] is not None) is then["marked"]
+
+    @precondition(lambda self: self.versioned)
+    @rule(who=WHO, pick=PICK, back=st.integers(0, 4))
+    def put_back(self, who: int, pick: int, back: int) -> None:
+        id = self.id(pick)
+        row = self.own(who, id)
+        version = max(1, (row["version"] if row else 5) - back)
+        if row is None or row["past"][version - 1]["marked"]:
+            with pytest.raises(RecordNotFoundError):
+                self.ask(who, "revert", id=id, version=version)
+            return
+        then = row["past"][version - 1]
+        if any(other is not row for other in self.live(who, sku=then["sku"])):
+            with pytest.raises(DuplicateError):
+                self.ask(who, "revert", id=id, version=version)
+            return
+        assert self.same(then, self.ask(who, "read", id=id, as_of=version))
+        record = self.ask(who, "revert", id=id, version=version, expected_version=row["version"])
+        self.change(row, {name: then[name] for name in ("sku", "name", "stock")})
+        assert self.same(row, record)
+
+    @precondition(lambda self: self.versioned)
+    @rule(who=WHO, name=NAME)
+    def see_what_is_by_its_history(self, who: int, name: str) -> None:
+        """As of now the past says what the present does."""
+        now = dt.datetime.now(dt.UTC)
+        given = {"filter": {"name": name}, "sort": "-stock,sku", "limit": None}
+        assert self.ask(who, "list", **given, as_of=now)["records"] == self.ask(who, "list", **given)["records"]
 
     # -- transactions, all tenants, none
 

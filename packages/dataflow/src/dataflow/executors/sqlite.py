@@ -109,10 +109,11 @@ class SqliteSession:
             self.command(loading.create)
             self._leftover.append(loading.drop)
         told = effect.told
-        if told is not None and told.load and (last := self._last_row(loading, effect)) is not None:
+        if told is not None and told.loads and (last := self._last_row(loading, effect)) is not None:
             self._told[-1] = True
             self._many(loading.insert, loading.encode(effect.records), loading.table)
-            self._many(told.load, [(*told.values, last)], None)
+            for statement in told.loads:
+                self._many(statement, [(*told.values, last)], None)
             self._told[-1] = None
         else:
             self._many(loading.insert, loading.encode(effect.records), loading.table)

@@ -10,10 +10,12 @@ import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Rows, Told, after_commit, ask
 from dataflow.ledger import triggers
+from dataflow.ledger.keeping import Keeper
 from dataflow.model import naming
 from dataflow.model.spec import ModelSpec
 from dataflow.operations import values as ops
@@ -35,19 +37,35 @@ _NAMES: Final[dict[type, str]] = {kind: naming.snake(kind.__name__) for kind in 
 )}  # fmt: skip
 
 
-class Teller:
-    """How the writes to one model are told; made once for each model that somebody asked to be told of."""
+class Ledger(msgspec.Struct, frozen=True):
+    """How the changes of one model are written down, and who is told of their commit."""
 
-    def __init__(
-        self, spec: ModelSpec, *, audited: bool, masked: frozenset[str], committed: Callable[[], None]
-    ) -> None:
-        """committed: called after each commit of a told write, from whichever thread; it must be quick."""
-        self.spec = spec
-        self.audited = audited
-        self.masked = masked
-        self.on_connections = triggers.on_connections(spec, audited=audited, masked=masked)
-        self._load = triggers.of_load(spec, audited=audited, masked=masked)
-        self._committed = committed
+    spec: ModelSpec
+    audited: bool
+    masked: frozenset[str]
+    committed: Callable[[], None]  # called after each commit of a told write, from whichever thread; it must be quick
+
+
+class Teller:
+    """How the writes to one model are told; made once for each model whose changes or versions somebody asked for."""
+
+    def __init__(self, ledger: Ledger | None, keeper: Keeper | None) -> None:
+        self.ledger, self.keeper = ledger, keeper
+        on_connections: tuple[str, ...] = ()
+        loads: tuple[str, ...] = ()
+        if ledger is not None:
+            spec, audited, masked = ledger.spec, ledger.audited, ledger.masked
+            on_connections += triggers.on_connections(spec, audited=audited, masked=masked)
+            loads += (triggers.of_load(spec, audited=audited, masked=masked),)
+        if keeper is not None:
+            on_connections += keeper.on_connections
+            loads += (keeper.load,)
+        self.on_connections, self._loads = on_connections, loads
+
+    @property
+    def told(self) -> bool:
+        """Whether changes are written to the ledger."""
+        return self.ledger is not None
 
     def tell(
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, dialect: Dialect, now: dt.datetime
@@ -59,14 +77,15 @@ class Teller:
             context.principal,
             context.channel,
             context.request_id or None,
-            _NAMES.get(type(operation)),
+            "revert" if getattr(operation, "revert", None) is not None else _NAMES.get(type(operation)),
         )
         if dialect == "postgresql":
             return self._told(through(plan, _OnPostgres(array(values)).ask))
-        return self._told(through(plan, _OnSqlite(Told(self.on_connections, values, self._load)).ask))
+        return self._told(through(plan, _OnSqlite(Told(self.on_connections, values, self._loads)).ask))
 
     def _told(self, plan: DataPlan[T]) -> DataPlan[T]:
-        yield from after_commit(self._committed)  # asked for first: what commits before a failure is told too
+        if self.ledger is not None:  # asked for first: what commits before a failure is told too
+            yield from after_commit(self.ledger.committed)
         return (yield from plan)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -89,9 +89,14 @@ KINDS: Final = tuple(_REFERENCING)
 def on_table(spec: ModelSpec, schema: str, kind: str, *, audited: bool, masked: frozenset[str]) -> Trigger:
     """Return the trigger of the table of *spec* for statements of that *kind* (PostgreSQL)."""
     body = _function(spec, schema, kind, audited=audited, masked=masked)
-    digest = hashlib.sha256(f"{spec.table} {body}".encode()).hexdigest()[:16]
-    name = f"{PREFIX}_{'a' if audited else 'f'}_{kind}_{digest}"
-    function, table = f"{quoted(schema)}.{name}", f"{quoted(schema)}.{quoted(spec.table)}"
+    return statement_trigger(f"{PREFIX}_{'a' if audited else 'f'}", spec.table, schema, kind, body)
+
+
+def statement_trigger(prefix: str, of: str, schema: str, kind: str, body: str) -> Trigger:
+    """Return the trigger of the table *of* that does *body*; its name is *prefix*, *kind* and a digest of these."""
+    digest = hashlib.sha256(f"{of} {body}".encode()).hexdigest()[:16]
+    name = f"{prefix}_{kind}_{digest}"
+    function, table = f"{quoted(schema)}.{name}", f"{quoted(schema)}.{quoted(of)}"
     return Trigger(
         name,
         (
@@ -104,14 +109,19 @@ def on_table(spec: ModelSpec, schema: str, kind: str, *, audited: bool, masked: 
     )
 
 
+DECLARED: Final = (  # who writes; {kind}: of statement, where nobody says what was asked for
+    f" DECLARE told text[] := nullif(current_setting('{SETTING}', true), '')::text[];"
+    " at_ timestamptz := coalesce(told[1]::timestamptz, clock_timestamp()); tenant_ text := told[2];"
+    " actor_ text := coalesce(told[3], CASE WHEN told IS NULL THEN session_user::text END);"
+    " channel_ text := coalesce(told[4], 'sql'); request_ text := told[5];"
+    " operation_ text := coalesce(told[6], {kind});"
+)
+
+
 def _function(spec: ModelSpec, schema: str, kind: str, *, audited: bool, masked: frozenset[str]) -> str:
     event, record, before, after, tenant, source = _told_on_postgresql(spec, kind, masked)
     return (
-        f" DECLARE told text[] := nullif(current_setting('{SETTING}', true), '')::text[];"
-        " at_ timestamptz := coalesce(told[1]::timestamptz, clock_timestamp()); tenant_ text := told[2];"
-        " actor_ text := coalesce(told[3], CASE WHEN told IS NULL THEN session_user::text END);"
-        f" channel_ text := coalesce(told[4], 'sql'); request_ text := told[5];"
-        f" operation_ text := coalesce(told[6], {literal(kind)});"
+        f"{DECLARED.format(kind=literal(kind))}"
         " BEGIN"
         f" INSERT INTO {quoted(schema)}.{TABLE}"
         " (at, model, event, record, before, after, tenant, actor, channel, request_id, operation, audited)"
@@ -130,6 +140,7 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
         before, after = ("NULL", record) if kind == "insert" else (record, "NULL")
         return event, f"{row}.id", before, after, tenant_of(spec, row, "tenant_"), told
     was, now = key_of(spec, "old_"), key_of(spec, "new_")
+    changed = f"{row_of(spec.fields, 'old_')} IS DISTINCT FROM {row_of(spec.fields, 'new_')}"
     old, new = (
         f"CASE WHEN {key_of(spec, row)} IS NOT NULL THEN"
         f" (SELECT to_json(record_)::text FROM (SELECT {on_postgresql(spec, row, masked)}) AS record_) END"
@@ -142,13 +153,13 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
         new,
         f"coalesce({tenant_of(spec, 'new_', 'tenant_')}, {tenant_of(spec, 'old_', 'tenant_')})",
         # a changed id is a record that went and one that came
-        f"old_ FULL JOIN new_ ON {was} = {now} WHERE {_row(spec, 'old_')} IS DISTINCT FROM {_row(spec, 'new_')}",
+        f"old_ FULL JOIN new_ ON {was} = {now} WHERE {changed}",
     )
 
 
-def _row(spec: ModelSpec, row: str) -> str:
+def row_of(fields: Iterable[FieldSpec], row: str) -> str:
     """Return the columns of a row, to be compared; JSON has no equality, JSONB has."""
-    columns = [f"{row}.{quoted(field.stored_as)}{'::jsonb' if _is_json(field) else ''}" for field in spec.fields]
+    columns = [f"{row}.{quoted(field.stored_as)}{'::jsonb' if _is_json(field) else ''}" for field in fields]
     return f"ROW({', '.join(columns)})"
 
 
@@ -173,15 +184,15 @@ def on_connections(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) ->
         ),
         "DELETE": ("", f"{went};"),
     }
-    statements = []
-    for kind, (condition, body) in bodies.items():
-        when = f"WHEN {FUNCTION}({QUIET}) IS NULL{condition}"
-        name = quoted(f"{PREFIX}_{spec.table}_{kind.lower()}")
-        statements.append(f"DROP TRIGGER IF EXISTS temp.{name}")
-        statements.append(
-            f"CREATE TEMP TRIGGER {name} AFTER {kind} ON main.{quoted(spec.table)} {when} BEGIN {body} END"
-        )
-    return tuple(statements)
+    return tuple([each for kind, said in bodies.items() for each in row_trigger(PREFIX, spec, kind, *said)])
+
+
+def row_trigger(prefix: str, spec: ModelSpec, kind: str, condition: str, body: str) -> tuple[str, str]:
+    """Return the statements that make a trigger of a connection, which does *body* for each row (SQLite)."""
+    when = f"WHEN {FUNCTION}({QUIET}) IS NULL{condition}"
+    name = quoted(f"{prefix}_{spec.table}_{kind.lower()}")
+    made = f"CREATE TEMP TRIGGER {name} AFTER {kind} ON main.{quoted(spec.table)} {when} BEGIN {body} END"
+    return f"DROP TRIGGER IF EXISTS temp.{name}", made
 
 
 def of_load(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dataflow.errors import ModelError, UnknownModelError
-from dataflow.model import naming, relations
+from dataflow.model import naming, past, relations
 from dataflow.model.spec import TENANT, FieldSpec, ForeignKey, ModelSpec
 from kailash._lazy import Late
 from kailash.context import Context
@@ -27,6 +27,10 @@ else:  # SQLAlchemy: 110 ms
 class Teller(Protocol):
     """What makes the writes of a plan tell who made them (`dataflow.ledger.telling`)."""
 
+    @property
+    def told(self) -> bool:
+        """Whether the changes are written to the ledger."""
+
     def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime) -> Any:
         """Return *plan* with its writes told."""
 
@@ -34,10 +38,12 @@ class Teller(Protocol):
 class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""
 
-    __slots__ = ("__weakref__", "_models", "_table", "bumps", "cache", "rewrites", "spec", "teller")
+    __slots__ = ("__weakref__", "_models", "_table", "bumps", "cache", "past", "rewrites", "spec", "teller", "then")
 
     def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
         self.spec = spec
+        self.past: Model | None = Model(past.of(spec), models) if spec.options.kept else None  # its records' versions
+        self.then: Mapping[str, Model] = {}  # as its records were: `dataflow.operations.past`
         self.rewrites: Any = None  # what its policies make of operations: `dataflow.rewrites.apply`
         self._models = models
         self._table: sa.Table | None = None
@@ -111,6 +117,14 @@ class Models:
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
 
+    @property
+    def stored(self) -> Iterator[Model]:
+        """Everything that has a table: each model, and after it the versions of its records."""
+        for model in self:
+            yield model
+            if model.past is not None:
+                yield model.past
+
     def __len__(self) -> int:
         return len(self._models)
 
@@ -126,7 +140,7 @@ class Models:
         Raises: ModelError where a foreign key points nowhere.
         """
         with self._lock:
-            for model in self:
+            for model in self.stored:
                 self.check_references(model.spec)
                 _ = model.table
             return self._shared_metadata()
@@ -161,6 +175,8 @@ class Models:
             if model._table is not None:
                 return model._table
             current = self._models.get(model.name) is model
+            if model.spec.keeps:
+                current = any(each.past is model for each in self)
             metadata = self._shared_metadata() if current else sa.MetaData()
             return tables.build_table(model.spec, metadata, self.table_name, self.is_tenants, self.keyring)
 

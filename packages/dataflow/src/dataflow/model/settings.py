@@ -72,7 +72,10 @@ def options(cls: type, defaults: ModelOptions, columns: Sequence[str]) -> ModelO
                 f"__dataflow__ of model {cls.__name__} has the unknown option {name!r}",
                 hint=did_you_mean(str(name), OPTIONS),
             )
-    return replace(defaults, **given)
+    found = replace(defaults, **given)
+    if given.get("history") and not found.versioned:
+        raise ModelError(f"model {cls.__name__} has 'history' and no versions", hint="set 'versioned' too")
+    return found
 
 
 def _flag(model: str, name: str, value: Any, columns: Sequence[str]) -> bool:
@@ -110,7 +113,7 @@ def _events(model: str, name: str, value: Any, columns: Sequence[str]) -> tuple[
 
 
 OPTIONS: Final[Mapping[str, Callable[[str, str, Any, Sequence[str]], Any]]] = {
-    **dict.fromkeys(("multi_tenant", "soft_delete", "versioned", "audit_log"), _flag),
+    **dict.fromkeys(("multi_tenant", "soft_delete", "versioned", "history", "audit_log"), _flag),
     "cache": _seconds,
     "feed": _flag,
     "encrypted": _fields,

@@ -102,6 +102,12 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     multi_tenant: bool = False
     soft_delete: bool = False
     versioned: bool = False
+    history: bool | None = None  # whether the versions of a versioned model are kept; None: they are
+
+    @property
+    def kept(self) -> bool:
+        """Whether every version of a record is kept."""
+        return self.versioned and self.history is not False
 
 
 NO_OPTIONS: Final = ModelOptions()
@@ -117,6 +123,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     indexes: tuple[IndexSpec, ...] = ()
     options: ModelOptions = NO_OPTIONS
     renamed: Mapping[str, str] = {}  # what was -> what is: columns, and the table itself
+    keeps: str = ""  # the table whose records this one has all versions of (`dataflow.model.past`); empty: none
 
     @cached_property
     def by_name(self) -> Mapping[str, FieldSpec]:

@@ -49,7 +49,7 @@ def _column(spec: ModelSpec, field: FieldSpec, keyring: Keyring | None) -> sa.Co
     if field.encrypted is None:
         kind = column_type(field)
     else:
-        kind = Sealed(spec.table, field, keyring or Keyring([]))
+        kind = Sealed(spec.keeps or spec.table, field, keyring or Keyring([]))
     return sa.Column(
         field.stored_as,
         kind,

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from dataflow.errors import RecordNotFoundError
 from dataflow.operations import values as ops
+from dataflow.operations import versions
 from dataflow.operations.spellings import Asked
 
 Result = dict[str, Any]
@@ -34,6 +35,8 @@ def result(asked: Asked, outcome: Any) -> Result:  # noqa: C901 - one for each o
             return _listed(operation, outcome)
         case ops.Count():
             return {"count": outcome}
+        case ops.History():
+            return _history(asked, operation, outcome)
         case ops.Aggregate():
             return {"groups": outcome, "count": len(outcome)}
         case ops.Upsert():
@@ -51,7 +54,7 @@ def result(asked: Asked, outcome: Any) -> Result:  # noqa: C901 - one for each o
             assert_never(operation)
 
 
-def absent(operation: ops.Read | ops.Update | ops.Delete) -> RecordNotFoundError:
+def absent(operation: ops.Read | ops.Update | ops.Delete | ops.History) -> RecordNotFoundError:
     """Return the error of an operation that found no record."""
     which = "for this filter" if operation.id is None else "with this id"
     return RecordNotFoundError(f"there is no {operation.model} {which}")
@@ -91,6 +94,12 @@ def _listed(operation: ops.List, listing: ops.Listing) -> Result:
     if listing.total is not None:
         listed["total"] = listing.total
     return listed
+
+
+def _history(asked: Asked, operation: ops.History, found: list[ops.Version]) -> Result:
+    if not found and asked.strict and operation.before is None:
+        raise absent(operation)
+    return {"versions": versions.shown(found), "count": len(found)}
 
 
 def _bulk_created(bulk: ops.Bulk) -> Result:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dataflow.model.relations import Relation
 from dataflow.model.spec import ModelSpec
+from dataflow.operations import versions
 
 Schema = dict[str, Any]
 
@@ -107,6 +108,35 @@ def _deleted(spec: ModelSpec) -> Mapping[str, Schema]:
     return {"include_deleted": said} if spec.options.soft_delete else {}
 
 
+def _then(spec: ModelSpec, *, version: bool = False) -> Mapping[str, Schema]:
+    """What an operation that reads a model whose versions are kept takes besides."""
+    said = "The time as of which to look: 2026-11-21T12:00:00Z" + ("; or the number of a version." if version else ".")
+    return {"as_of": {"type": "string", "description": said}} if spec.options.kept else {}
+
+
+def _history(spec: ModelSpec) -> Schema:
+    most = {**INTEGER, "minimum": 1, "maximum": versions.MOST, "description": "Versions of the answer."}
+    before = {**INTEGER, "minimum": 1, "description": "Only versions before this one."}
+    return _of({"id": _id(spec), "limit": most, "before": before, **_deleted(spec)}, "id")
+
+
+def _revert(spec: ModelSpec) -> Schema:
+    version = {**INTEGER, "minimum": 1, "description": "The version whose values the record gets."}
+    return _of({"id": _id(spec), "version": version, **_expected(spec)}, "id", "version")
+
+
+def _versions(spec: ModelSpec) -> Schema:
+    word: Schema = {"type": ["string", "null"]}
+    said = {
+        "version": INTEGER,
+        "event": {"type": "string", "enum": ["create", "update", "delete"]},
+        "at": {"type": "string", "format": "date-time"},
+        **dict.fromkeys(("actor", "channel", "request_id", "operation"), word),
+        "record": {**spec.record.schema(partial=True), "type": ["object", "null"]},
+    }
+    return _of({"versions": _list_of(_of(said, *said)), "count": INTEGER}, "versions", "count")
+
+
 def _list(spec: ModelSpec) -> Schema:
     return _of(
         {
@@ -121,6 +151,7 @@ def _list(spec: ModelSpec) -> Schema:
             "fields": _names(spec),
             "count": {**BOOLEAN, "description": "Also count all that match: total."},
             **_deleted(spec),
+            **_then(spec),
         }
     )
 
@@ -189,13 +220,17 @@ def _bulk_update(spec: ModelSpec) -> Schema:
 
 INPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
     "create": lambda spec: spec.settable.schema(),
-    "read": lambda spec: _of({"id": _id(spec), "fields": _names(spec), **_deleted(spec)}, "id"),
+    "read": lambda spec: _of(
+        {"id": _id(spec), "fields": _names(spec), **_deleted(spec), **_then(spec, version=True)}, "id"
+    ),
+    "history": _history,
+    "revert": _revert,
     "update": _update,
     "delete": lambda spec: _of({"id": _id(spec), **_expected(spec)}, "id"),
     "restore": lambda spec: _of({"id": _id(spec)}, "id"),
     "purge": lambda spec: _of({"id": _id(spec)}, "id"),
     "list": _list,
-    "count": lambda spec: _of({"filter": FILTER, **_deleted(spec)}),
+    "count": lambda spec: _of({"filter": FILTER, **_deleted(spec), **_then(spec)}),
     "aggregate": _aggregate,
     "upsert": _upsert,
     "bulk_create": lambda spec: _of(
@@ -223,7 +258,8 @@ COUNTS: Final = {"processed": INTEGER, "success": BOOLEAN}
 
 OUTPUTS: Final[Mapping[str, Callable[[ModelSpec], Schema]]] = {
     "create": _record,
-    "restore": lambda spec: _record(spec, updated=BOOLEAN, rows_affected=INTEGER),
+    **dict.fromkeys(("restore", "revert"), lambda spec: _record(spec, updated=BOOLEAN, rows_affected=INTEGER)),
+    "history": _versions,
     "purge": lambda spec: _of({"id": _id(spec), "deleted": BOOLEAN, "rows_affected": INTEGER}, "deleted"),
     "read": lambda spec: {**_record(spec, found=BOOLEAN), "required": ["found"]},
     "update": lambda spec: _record(spec, updated=BOOLEAN, rows_affected=INTEGER),

@@ -8,20 +8,21 @@ Rule: nothing is ignored; a parameter that no spelling has is an error with the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 
 from dataflow.errors import UnconfirmedError
 from dataflow.model.spec import DELETED, ModelSpec
-from dataflow.operations import grouping, including
+from dataflow.operations import grouping, including, parameters
 from dataflow.operations import rows as reading
 from dataflow.operations import values as ops
+from dataflow.operations.parameters import Given
 from dataflow.query import assign, ordering
 from kailash.conditions import EVERYTHING, Test, Where, parse
-from kailash.errors import InvalidInputError, Problem, did_you_mean
+from kailash.errors import InvalidInputError, Problem
 
-Given = Mapping[str, Any]
 LIST_LIMIT: Final = 100  # records of a page where no limit is given; the seeds' default
 
 
@@ -38,13 +39,19 @@ def create(spec: ModelSpec, given: Given) -> Asked:
 
 
 def read(spec: ModelSpec, given: Given) -> Asked:
-    """``id`` or ``record_id``, or ``filter``; ``fields``; ``include``; ``raise_on_not_found``; ``include_deleted``."""
+    """``id`` or ``record_id``, or ``filter``; ``fields``; ``include``; ``raise_on_not_found``; ``include_deleted``.
+
+    Of a model whose versions are kept also ``as_of``: a time, or with an id a version.
+    """
     known = ("id", "record_id", "filter", "conditions", "fields", "include", "raise_on_not_found")
-    _only(spec, "read", given, known, "include_deleted")
+    parameters.only(spec, "read", given, known, "include_deleted", "as_of")
     id, where = _which(spec, "read", given)
     fields, include = including.read(spec, given.get("fields"), given.get("include"))
-    operation = ops.Read(spec.name, id, where, fields, include, _deleted(spec, given))
-    return Asked(operation, _flag(spec, given, "raise_on_not_found", default=True))
+    then = given.get("as_of")
+    if then is not None:
+        then = (parameters.moment if id is None else parameters.point)(spec, then, include=include)
+    operation = ops.Read(spec.name, id, where, fields, include, _deleted(spec, given), then)
+    return Asked(operation, parameters.flag(spec, given, "raise_on_not_found", default=True))
 
 
 def update(spec: ModelSpec, given: Given) -> Asked:
@@ -60,24 +67,24 @@ def update(spec: ModelSpec, given: Given) -> Asked:
     nested = [name for name in ("fields", "updates", "update") if _is_ours(spec, given, name)]
     changes = given.pop(nested[0]) if nested else given
     if nested and given:
-        _unknown(spec, "update", next(iter(given)), ("id", "filter", "conditions", *nested))
+        parameters.unknown(spec, "update", next(iter(given)), ("id", "filter", "conditions", *nested))
     id, where = _which(spec, "update", choice)
-    return Asked(ops.Update(spec.name, _changes(spec, changes), id, where, version=_expected(spec, choice)))
+    return Asked(ops.Update(spec.name, _changes(spec, changes), id, where, version=parameters.expected(spec, choice)))
 
 
 def delete(spec: ModelSpec, given: Given) -> Asked:
     """``id`` or ``record_id``, or ``filter``; ``expected_version``, as for an update."""
     known = ("id", "record_id", "filter", "conditions", "raise_on_not_found")
-    _only(spec, "delete", given, known, "expected_version")
+    parameters.only(spec, "delete", given, known, "expected_version")
     id, where = _which(spec, "delete", given)
-    strict = _flag(spec, given, "raise_on_not_found", default=True)
-    return Asked(ops.Delete(spec.name, id, where, version=_expected(spec, given)), strict)
+    strict = parameters.flag(spec, given, "raise_on_not_found", default=True)
+    return Asked(ops.Delete(spec.name, id, where, version=parameters.expected(spec, given)), strict)
 
 
 def restore(spec: ModelSpec, given: Given) -> Asked:
     """``id`` or ``record_id``, or ``filter``: of records that are marked as deleted, which then are not."""
     deleted(spec, shown=True)
-    _only(spec, "restore", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
+    parameters.only(spec, "restore", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
     id, where = _which(spec, "restore", given)
     return Asked(ops.Update(spec.name, {DELETED: assign.Assignment("set", None)}, id, where, "only"))
 
@@ -85,19 +92,20 @@ def restore(spec: ModelSpec, given: Given) -> Asked:
 def purge(spec: ModelSpec, given: Given) -> Asked:
     """``id`` or ``record_id``, or ``filter``: of records that are marked as deleted, which then are gone."""
     deleted(spec, shown=True)
-    _only(spec, "purge", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
+    parameters.only(spec, "purge", given, ("id", "record_id", "filter", "conditions", "raise_on_not_found"))
     id, where = _which(spec, "purge", given)
-    strict = _flag(spec, given, "raise_on_not_found", default=True)
+    strict = parameters.flag(spec, given, "raise_on_not_found", default=True)
     return Asked(ops.Delete(spec.name, id, where, "only"), strict)
 
 
 def list(spec: ModelSpec, given: Given) -> Asked:
     """``filter``, ``sort`` or ``order_by``, ``limit``, ``offset``, ``cursor``, ``fields``, ``include``, ``count``.
 
-    Of a model of soft deletion also ``include_deleted``, as for every operation that reads.
+    Of a model of soft deletion also ``include_deleted``, as for every operation that reads; of one whose versions are
+    kept ``as_of``, a time.
     """
     known = ("filter", "sort", "order_by", "limit", "offset", "cursor", "fields", "include", "count")
-    _only(spec, "list", given, known, "include_deleted")
+    parameters.only(spec, "list", given, known, "include_deleted", "as_of")
     order = given.get("sort") or given.get("order_by") or ()
     fields, include = including.read(spec, given.get("fields"), given.get("include"))
     operation = ops.List(
@@ -109,20 +117,22 @@ def list(spec: ModelSpec, given: Given) -> Asked:
         given.get("count") in (True, "exact"),
         include,
         _deleted(spec, given),
+        _then(spec, given, include),
     )
     return Asked(operation)
 
 
 def count(spec: ModelSpec, given: Given) -> Asked:
-    """``filter``; ``include_deleted``."""
-    _only(spec, "count", given, ("filter",), "include_deleted")
-    return Asked(ops.Count(spec.name, _where(spec, given.get("filter")), _deleted(spec, given)))
+    """``filter``; ``include_deleted``; ``as_of``."""
+    parameters.only(spec, "count", given, ("filter",), "include_deleted", "as_of")
+    where = _where(spec, given.get("filter"))
+    return Asked(ops.Count(spec.name, where, _deleted(spec, given), _then(spec, given)))
 
 
 def aggregate(spec: ModelSpec, given: Given) -> Asked:
     """``group_by``, ``aggregate`` or ``sum avg min max count count_distinct``, ``filter having sort limit``."""
     known = ("filter", "group_by", "aggregate", *grouping.SHORT, "count", "having", "sort", "order_by", "limit")
-    _only(spec, "aggregate", given, known, "include_deleted")
+    parameters.only(spec, "aggregate", given, known, "include_deleted")
     return Asked(msgspec.structs.replace(grouping.aggregate(spec, given), deleted=_deleted(spec, given)))
 
 
@@ -130,10 +140,10 @@ def upsert(spec: ModelSpec, given: Given) -> Asked:
     """``where`` or ``conflict_on``, with ``create`` and ``update``; or flat fields."""
     nested = [name for name in ("where", "create", "update") if _is_ours(spec, given, name)]
     flat = {name: value for name, value in given.items() if name not in (*nested, "conflict_on")}
-    where = _mapping(spec, "where", given.get("where", {})) if nested else {}
+    where = parameters.mapping(spec, "where", given.get("where", {})) if nested else {}
     if nested and flat:
-        _unknown(spec, "upsert", next(iter(flat)), ("where", "conflict_on", "create", "update"))
-    values = {**where, **_mapping(spec, "create", given.get("create", {}))} if nested else flat
+        parameters.unknown(spec, "upsert", next(iter(flat)), ("where", "conflict_on", "create", "update"))
+    values = {**where, **parameters.mapping(spec, "create", given.get("create", {}))} if nested else flat
     match = matched(spec, given.get("conflict_on") or tuple(where), values)
     changes = given.get("update", {}) if nested else {name: flat[name] for name in flat if name not in (*match, "id")}
     create = stored(spec, values)
@@ -142,26 +152,28 @@ def upsert(spec: ModelSpec, given: Given) -> Asked:
 
 def bulk_create(spec: ModelSpec, given: Given) -> Asked:
     """``data`` or ``records``; ``on_conflict``; ``atomic``; ``returning``."""
-    _only(spec, "bulk_create", given, ("data", "records", "on_conflict", "atomic", "returning", "return_ids"))
-    atomic = _flag(spec, given, "atomic", default=True)
+    parameters.only(spec, "bulk_create", given, ("data", "records", "on_conflict", "atomic", "returning", "return_ids"))
+    atomic = parameters.flag(spec, given, "atomic", default=True)
     batches, refused = reading.to_store(spec, _rows(spec, given), partial_failure=not atomic)
-    returning = _flag(spec, given, "returning", default=False) or _flag(spec, given, "return_ids", default=False)
-    on_conflict = _choice(spec, given, "on_conflict", ("error", "skip"))
+    returning = parameters.flag(spec, given, "returning", default=False) or parameters.flag(
+        spec, given, "return_ids", default=False
+    )
+    on_conflict = parameters.choice(spec, given, "on_conflict", ("error", "skip"))
     return Asked(ops.BulkCreate(spec.name, batches, on_conflict, atomic, returning, refused))
 
 
 def bulk_update(spec: ModelSpec, given: Given) -> Asked:
     """``filter`` with ``update`` or ``fields``; or ``data``: rows with their ids. ``confirmed`` for an empty filter."""
     known = ("filter", "conditions", "update", "fields", "updates", "data", "records", "key_field", "confirmed")
-    _only(spec, "bulk_update", given, known)
+    parameters.only(spec, "bulk_update", given, known)
     if "data" in given or "records" in given:
         key = given.get("key_field", "id")
         if key not in spec.by_name:
-            _unknown(spec, "bulk_update", str(key), tuple(spec.by_name))
+            parameters.unknown(spec, "bulk_update", str(key), tuple(spec.by_name))
         return Asked(ops.BulkUpdate(spec.name, batches=reading.to_change(spec, _rows(spec, given), key)))
     changes = next((given[name] for name in ("update", "fields", "updates") if name in given), None)
     if changes is None:
-        _missing(spec, "update", "bulk_update needs 'update' (with 'filter'), or 'data'")
+        parameters.missing(spec, "update", "bulk_update needs 'update' (with 'filter'), or 'data'")
     where = _where(spec, given.get("filter", given.get("conditions")))
     _confirmed(spec, "bulk_update", given, where)
     return Asked(ops.BulkUpdate(spec.name, where, _changes(spec, changes)))
@@ -169,11 +181,11 @@ def bulk_update(spec: ModelSpec, given: Given) -> Asked:
 
 def bulk_delete(spec: ModelSpec, given: Given) -> Asked:
     """``filter`` or ``ids``; ``confirmed`` for an empty filter."""
-    _only(spec, "bulk_delete", given, ("filter", "conditions", "ids", "confirmed"))
+    parameters.only(spec, "bulk_delete", given, ("filter", "conditions", "ids", "confirmed"))
     if "ids" in given:
         ids = given["ids"]
         if isinstance(ids, str | bytes) or not isinstance(ids, Sequence):
-            raise _invalid(spec, "ids", "wrong_type", "'ids' must be a list")
+            raise parameters.invalid(spec, "ids", "wrong_type", "'ids' must be a list")
         wanted = tuple([spec.record.check_value("id", id) for id in ids])
         return Asked(ops.BulkDelete(spec.name, Test("id", "in", wanted)))
     where = _where(spec, given.get("filter", given.get("conditions")))
@@ -183,16 +195,18 @@ def bulk_delete(spec: ModelSpec, given: Given) -> Asked:
 
 def bulk_upsert(spec: ModelSpec, given: Given) -> Asked:
     """``data``; ``conflict_on`` or ``unique_fields``; ``conflict_resolution``."""
-    _only(spec, "bulk_upsert", given, ("data", "records", "conflict_on", "unique_fields", "conflict_resolution"))
+    parameters.only(
+        spec, "bulk_upsert", given, ("data", "records", "conflict_on", "unique_fields", "conflict_resolution")
+    )
     data = _rows(spec, given)
     if not data:
         return Asked(ops.BulkUpsert(spec.name, ()))
     first = data[0] if isinstance(data[0], Mapping) else {}
     match = matched(spec, given.get("conflict_on") or given.get("unique_fields") or (), first)
-    resolution = _choice(spec, given, "conflict_resolution", ("update", "skip", "error"))
+    resolution = parameters.choice(spec, given, "conflict_resolution", ("update", "skip", "error"))
     batches, repeated = reading.to_merge(spec, data, match, keep_first=resolution == "skip")
     if repeated and resolution == "error":
-        raise _invalid(spec, "data", "constraint", f"two rows of 'data' have the same {', '.join(match)}")
+        raise parameters.invalid(spec, "data", "constraint", f"two rows of 'data' have the same {', '.join(match)}")
     return Asked(ops.BulkUpsert(spec.name, batches, match, resolution, repeated=repeated))
 
 
@@ -217,29 +231,31 @@ def matched(spec: ModelSpec, asked: Any, values: Given) -> tuple[str, ...]:
     names = (asked,) if isinstance(asked, str) else tuple(asked)
     for name in names:
         if name not in spec.by_name:
-            _unknown(spec, "upsert", str(name), tuple(spec.by_name))
+            parameters.unknown(spec, "upsert", str(name), tuple(spec.by_name))
         if name not in values:
-            _missing(spec, name, f"{name!r} is missing, which the upsert matches by")
+            parameters.missing(spec, name, f"{name!r} is missing, which the upsert matches by")
     if names:
         if any(set(names) == set(fields) for fields in spec.keys):
             return names
         hint = f'add {{"fields": {[*names]}, "unique": True}} to __indexes__'
-        raise _invalid(spec, "conflict_on", "constraint", f"no unique index is on {', '.join(names)}; {hint}")
+        raise parameters.invalid(spec, "conflict_on", "constraint", f"no unique index is on {', '.join(names)}; {hint}")
     for fields in spec.keys:
         if all(values.get(name) is not None for name in fields):
             return fields
-    raise _invalid(spec, "conflict_on", "missing", "'conflict_on' is missing: which fields identify a record?")
+    raise parameters.invalid(
+        spec, "conflict_on", "missing", "'conflict_on' is missing: which fields identify a record?"
+    )
 
 
 def _which(spec: ModelSpec, action: str, given: Given) -> tuple[Any, Where]:
     id = given.get("id", given.get("record_id"))
     if id is not None:
         if given.get("filter") or given.get("conditions"):
-            raise _invalid(spec, "filter", "constraint", f"{action} takes 'id' or 'filter', not both")
+            raise parameters.invalid(spec, "filter", "constraint", f"{action} takes 'id' or 'filter', not both")
         return spec.record.check_value("id", id), EVERYTHING
     where = _where(spec, given.get("filter", given.get("conditions")))
     if where is EVERYTHING or where == EVERYTHING:
-        _missing(spec, "id", f"{action} needs 'id', or a 'filter' that is not empty")
+        parameters.missing(spec, "id", f"{action} needs 'id', or a 'filter' that is not empty")
     return None, where
 
 
@@ -248,18 +264,18 @@ def _where(spec: ModelSpec, filter: Any) -> Where:
 
 
 def _changes(spec: ModelSpec, changes: Any) -> ops.Changes:
-    _not_managed(spec, _mapping(spec, "fields", changes))
+    _not_managed(spec, parameters.mapping(spec, "fields", changes))
     if not changes:
-        raise _invalid(spec, "fields", "missing", "no field to change was given")
+        raise parameters.invalid(spec, "fields", "missing", "no field to change was given")
     return assign.parse_changes(changes, spec.settable)
 
 
 def _rows(spec: ModelSpec, given: Given) -> Sequence[Any]:
     rows = given.get("data", given.get("records"))
     if rows is None:
-        _missing(spec, "data", "'data' is missing: a list of records")
+        parameters.missing(spec, "data", "'data' is missing: a list of records")
     if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Sequence):
-        raise _invalid(spec, "data", "wrong_type", "'data' must be a list of records")
+        raise parameters.invalid(spec, "data", "wrong_type", "'data' must be a list of records")
     return rows
 
 
@@ -277,26 +293,6 @@ def _not_managed(spec: ModelSpec, given: Given) -> None:
         raise InvalidInputError(f"{spec.name}: {problems[0].message}", problems=problems)
 
 
-def _flag(spec: ModelSpec, given: Given, name: str, *, default: bool) -> bool:
-    value = given.get(name, default)
-    if value is True or value is False:
-        return value
-    raise _invalid(spec, name, "wrong_type", f"{name!r} must be true or false")
-
-
-def _choice(spec: ModelSpec, given: Given, name: str, choices: tuple[str, ...]) -> Any:
-    value = given.get(name, choices[0])
-    if value in choices:
-        return value
-    raise _invalid(spec, name, "constraint", f"{name!r} must be one of {', '.join(choices)}")
-
-
-def _mapping(spec: ModelSpec, name: str, value: Any) -> Given:
-    if isinstance(value, Mapping):
-        return value
-    raise _invalid(spec, name, "wrong_type", f"{name!r} must be an object of fields")
-
-
 def _is_ours(spec: ModelSpec, given: Given, name: str) -> bool:
     """Whether *name* is the parameter, and not a field of that name."""
     return name in given and (name not in spec.by_name or name == "id")
@@ -305,47 +301,20 @@ def _is_ours(spec: ModelSpec, given: Given, name: str) -> bool:
 def deleted(spec: ModelSpec, *, shown: bool) -> ops.Deleted:
     """Return what becomes of records that are marked as deleted. Raises: InvalidInputError where none can be."""
     if shown and not spec.options.soft_delete:
-        raise _invalid(spec, "include_deleted", "unknown_field", "'include_deleted' is of a model with soft_delete")
+        raise parameters.invalid(
+            spec, "include_deleted", "unknown_field", "'include_deleted' is of a model with soft_delete"
+        )
     return "shown" if shown else "hidden"
 
 
+def _then(spec: ModelSpec, given: Given, include: tuple[ops.Include, ...] = ()) -> datetime | None:
+    then = given.get("as_of")
+    return None if then is None else parameters.moment(spec, then, include=include)
+
+
 def _deleted(spec: ModelSpec, given: Given) -> ops.Deleted:
-    return "shown" if "include_deleted" in given and _flag(spec, given, "include_deleted", default=False) else "hidden"
-
-
-def _expected(spec: ModelSpec, given: Given) -> int | None:
-    version = given.get("expected_version")
-    if version is None:
-        return None
-    if type(version) is not int or not 0 < version < 2**63:
-        raise _invalid(spec, "expected_version", "wrong_type", "'expected_version' must be the version of a record")
-    if given.get("id", given.get("record_id")) is None:
-        raise _invalid(spec, "expected_version", "constraint", "'expected_version' is of one record: give its 'id'")
-    return version
-
-
-POLICIES: Final = {"include_deleted": "soft_delete", "expected_version": "versioned"}
-
-
-def _only(spec: ModelSpec, action: str, given: Given, known: tuple[str, ...], policy: str = "") -> None:
-    """Refuse parameters beside the *known* ones, and the one that comes with a policy of the model."""
-    if policy and getattr(spec.options, POLICIES[policy]):
-        known = (*known, policy)
-    if type(given) is not dict and not isinstance(given, Mapping):  # asking an abstract class takes 0.3 us
-        raise _invalid(spec, "", "wrong_type", f"{action} takes an object of parameters")
-    for name in given:
-        if name not in known:
-            _unknown(spec, action, str(name), known)
-
-
-def _unknown(spec: ModelSpec, action: str, name: str, known: tuple[str, ...]) -> NoReturn:
-    hint = did_you_mean(name, known)
-    raise _invalid(spec, name, "unknown_field", f"{action} has no parameter {name!r}; {hint}")
-
-
-def _missing(spec: ModelSpec, field: str, sentence: str) -> NoReturn:
-    raise _invalid(spec, field, "missing", sentence)
-
-
-def _invalid(spec: ModelSpec, field: str, code: str, sentence: str) -> InvalidInputError:
-    return InvalidInputError(f"{spec.name}: {sentence}", problems=[Problem(field, code, sentence)])
+    return (
+        "shown"
+        if "include_deleted" in given and parameters.flag(spec, given, "include_deleted", default=False)
+        else "hidden"
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from dataflow.model import past
 from dataflow.model.registry import Model
 from dataflow.model.spec import DELETED
 from dataflow.operations import totals
@@ -275,6 +276,44 @@ def existing(model: Model, match: tuple[str, ...], where: Where) -> sa.Executabl
     table = model.table
     counted = sa.select(sa.func.count().label("count")).select_from(table)
     return counted.where(render.among(table, match), render.condition(table, where))
+
+
+# -- versions of records -------------------------------------------------------------------------------------
+
+
+def then(model: Model, *, by_version: bool) -> sa.Subquery:
+    """The records of *model* as they were at the time, or in the version, ``_as_of``: in the place of its table."""
+    kept = _past(model)
+    later = kept.alias("later_")
+    at = "version" if by_version else past.AT
+    wanted = sa.bindparam("_as_of", type_=kept.c[at].type)
+
+    def included(row: Any) -> sa.ColumnElement[bool]:
+        condition: sa.ColumnElement[bool] = row.c[at] == wanted if by_version else row.c[at] <= wanted
+        return condition
+
+    newer = sa.exists().where(later.c.id == kept.c.id, later.c[past.NUMBER] > kept.c[past.NUMBER], included(later))
+    columns = [kept.c[field.name] for field in model.spec.fields]
+    return sa.select(*columns).where(included(kept), kept.c[past.EVENT] != "delete", ~newer).subquery(model.spec.table)
+
+
+def versions(model: Model, where: Where, *, live: bool, before: bool) -> sa.Executable:
+    """SELECT versions of the record ``_id``, the latest first. live: of one alone that is not marked as deleted."""
+    kept = _past(model)
+    same = sa.bindparam(binding.ID, type_=kept.c.id.type)
+    statement = sa.select(*kept.c).where(kept.c.id == same, render.condition(kept, where))
+    if live:
+        found = sa.exists().where(model.table.c.id == same, model.table.c[DELETED].is_(None))
+        statement = statement.where(found)
+    if before:
+        statement = statement.where(kept.c.version < sa.bindparam("_before", type_=kept.c.version.type))
+    limit = sa.bindparam("_limit", type_=sa.Integer())
+    return statement.order_by(kept.c[past.NUMBER].desc()).limit(limit)
+
+
+def _past(model: Model) -> sa.Table:
+    assert model.past is not None
+    return model.past.table
 
 
 # -- parts ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataflow.effects import DataPlan, Row, query
 from dataflow.model.registry import Model
-from dataflow.operations import conflicts, late, limits
+from dataflow.operations import conflicts, late, limits, past
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import chosen
 from dataflow.query import binding
@@ -12,6 +12,8 @@ from dataflow.query import binding
 
 def plan(operation: ops.Update, model: Model) -> DataPlan[list[Row]]:
     """Return the records as they are after the change."""
+    if operation.revert is not None:
+        operation = yield from past.reverting(operation, model)
     names = yield from limits.watched(model.spec, operation.changes)
     where = conflicts.expected(operation)
     shape, values = chosen(operation.id, where)

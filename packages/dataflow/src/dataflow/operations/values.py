@@ -8,6 +8,7 @@ keeps the kind of the operation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -46,13 +47,14 @@ class Read(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()  # empty: all
     include: tuple[Include, ...] = ()
     deleted: Deleted = "hidden"
+    as_of: datetime | int | None = None  # as it was at that time, or in that version; None: as it is
 
 
 class Update(msgspec.Struct, frozen=True):
     """Change records; the outcome is the changed records.
 
     With *id* at most one changes. With *where* alone, all that it finds. version: the one that the caller knows; a
-    record of another is a conflict.
+    record of another is a conflict. revert: the version whose values it gets again, besides the *changes*.
     """
 
     model: str
@@ -61,6 +63,7 @@ class Update(msgspec.Struct, frozen=True):
     where: Where = EVERYTHING
     deleted: Deleted = "hidden"
     version: int | None = None
+    revert: int | None = None
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -89,6 +92,7 @@ class List(msgspec.Struct, frozen=True):
     count: bool = False
     include: tuple[Include, ...] = ()
     deleted: Deleted = "hidden"
+    as_of: datetime | None = None
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -96,6 +100,21 @@ class Count(msgspec.Struct, frozen=True):
 
     model: str
     where: Where = EVERYTHING
+    deleted: Deleted = "hidden"
+    as_of: datetime | None = None
+
+
+class History(msgspec.Struct, frozen=True):
+    """Fetch the versions of one record, the latest first; the outcome is a list of `Version`.
+
+    before: only versions before that number. deleted: whether those of a record that is marked as deleted are shown.
+    """
+
+    model: str
+    id: Any
+    where: Where = EVERYTHING
+    limit: int = 100
+    before: int | None = None
     deleted: Deleted = "hidden"
 
 
@@ -209,6 +228,7 @@ Operation: TypeAlias = (
     | Delete
     | List
     | Count
+    | History
     | Aggregate
     | Upsert
     | BulkCreate
@@ -217,6 +237,7 @@ Operation: TypeAlias = (
     | BulkUpsert
 )
 READS = (Read, List, Count, Aggregate)
+ASKING = (*READS, History)  # what changes nothing; the answers to `READS` can be kept
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -225,6 +246,22 @@ class Listing(msgspec.Struct, frozen=True):
     records: list[dict[str, Any]]
     next: str | None = None
     total: int | None = None
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of a record: its number, when it was made, how and by whom, and the record as it was then.
+
+    record: None where the record was removed for good. It has no value of a field that came later.
+    """
+
+    version: int
+    event: str  # "create", "update", "delete": what happened to the record
+    at: datetime
+    actor: str | None
+    channel: str | None  # "rest", "cli", "mcp", "ws", "python"; "sql": it did not come through dataflow
+    request_id: str | None
+    operation: str | None  # "bulk_update": what was asked for; "history": it was there before its history
+    record: dict[str, Any] | None
 
 
 class Upserted(msgspec.Struct, frozen=True):

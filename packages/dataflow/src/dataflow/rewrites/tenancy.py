@@ -37,7 +37,7 @@ def rewrites(spec: ModelSpec) -> Mapping[type, Callable[[Any, Context, dt.dateti
         ops.BulkCreate: one.bulk_create,
         ops.BulkUpsert: one.bulk_upsert,
         **dict.fromkeys(ops.READS, one.see if spec.options.soft_delete else one.narrow),
-        **dict.fromkeys((ops.Update, ops.Delete, ops.BulkUpdate, ops.BulkDelete), one.narrow),
+        **dict.fromkeys((ops.History, ops.Update, ops.Delete, ops.BulkUpdate, ops.BulkDelete), one.narrow),
     }
 
 

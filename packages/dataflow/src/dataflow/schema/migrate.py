@@ -50,7 +50,7 @@ class SyncDDLExecutor:
         specs = [model.spec for model in models]
         if not specs:
             return Applied()
-        digest, names = wanted.digest(specs), [spec.table for spec in specs]
+        digest, names = wanted.digest(specs), [model.spec.table for model in models.stored]
         with self._connect() as connection:
             if self._in_order(connection, digest, names):
                 return Applied()

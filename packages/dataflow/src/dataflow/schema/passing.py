@@ -94,7 +94,7 @@ class Pass:
         )
 
     def _note(self, digest: str) -> None:
-        names = [model.spec.table for model in self._models]
+        names = [model.spec.table for model in self._models.stored]
         catalogue = fingerprint(self._connection, names)
         notice = registry.note(
             self._connection, self._application, digest, self._specs(), catalogue=catalogue, host=history.host()
@@ -129,7 +129,7 @@ def _compared(connection: Connection, models: Models) -> tuple[SchemaState, diff
 
 def names_of(models: Models) -> list[str]:
     """Return the names of the tables of *models*, and what they may be called as yet."""
-    return [name for model in models for name in (model.spec.table, *model.spec.renamed)]
+    return [name for model in models.stored for name in (model.spec.table, *model.spec.renamed)]
 
 
 def differences(connection: Connection, models: Models) -> list[str]:

@@ -41,6 +41,10 @@ VERBS: Mapping[str, Verb] = {
         settled=frozenset({"id", "record_id", "filter", "fields", "conditions", "updates"}),
     ),
     "delete": Verb(word="delete", identified=True, settled=frozenset({"id", "record_id", "filter", "conditions"})),
+    "history": Verb(word="history", identified=True, settled=frozenset({"id"})),
+    "revert": Verb(word="revert", identified=True, settled=frozenset({"id"})),
+    "restore": Verb(word="restore", identified=True, settled=frozenset({"id"})),
+    "purge": Verb(word="purge", identified=True, settled=frozenset({"id"})),
     "upsert": Verb(
         word="upsert", values=True, match=True, settled=frozenset({"where", "create", "update", "conflict_on"})
     ),

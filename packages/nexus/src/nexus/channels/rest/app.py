@@ -173,14 +173,25 @@ class RestChannel:
                     return resource.collection
                 if key in resource.named:
                     return resource.named[key]
-                return resource.item if self._read_key(request, name, key) else None
+                if self._read_key(request, name, key):
+                    return resource.item
+                return self._find_part(request, name, key, resource.parts) if resource.parts else None
         return self._fixed.get(path) or self._runs.find(path)
 
-    def _read_key(self, request: Request, name: str, key: str) -> bool:
-        """Note the last part of the path, decoded; False when the path goes on after it."""
+    def _find_part(self, request: Request, name: str, key: str, parts: Mapping[str, Methods]) -> Methods | None:
+        """Return what is at a path that goes on after the id: /products/7/history."""
+        key, _, word = key.rpartition("/")
+        if word not in parts:
+            return None
+        return parts[word] if self._read_key(request, name, key, after=f"/{word}") else None
+
+    def _read_key(self, request: Request, name: str, key: str, after: str = "") -> bool:
+        """Note the id in the path, decoded; False when the path goes on otherwise than by *after*."""
         raw = request.scope.get("raw_path")
         if raw is not None and b"%" in raw:
-            head, _, last = raw.rpartition(b"/")
+            if after and not raw.endswith(after.encode()):
+                return False
+            head, _, last = raw.removesuffix(after.encode()).rpartition(b"/")
             if not unquote(head.decode("latin-1")).endswith(f"{self._prefix}{name}"):
                 return False
             key = _decoded(last)

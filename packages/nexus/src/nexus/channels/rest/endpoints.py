@@ -6,6 +6,7 @@ Rule: an endpoint knows inputs and results of a capability as `kailash.capabilit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
@@ -36,11 +37,11 @@ async def _value(request: Request, answer: Answer, name: str, inputs: Mapping[st
 
 def listing(capability: Capability, answer: Answer) -> Endpoint:
     """GET /products: a page of records."""
-    name, record = capability.name, capability.record
+    name, record, also = capability.name, capability.record, _optional(capability)
 
     async def endpoint(request: Request) -> Reply:
         query = request.scope["query_string"]
-        value = await _value(request, answer, name, params.for_list(query, record))
+        value = await _value(request, answer, name, params.for_list(query, record, also() if query else params.NONE))
         cursor = value.get("next_cursor")
         page = {"items": value["records"], "next": cursor}
         if "total" in value:
@@ -58,9 +59,10 @@ def listing(capability: Capability, answer: Answer) -> Endpoint:
 
 def count(capability: Capability, answer: Answer) -> Endpoint:
     """GET /products/count: how many records a filter means."""
+    also = _optional(capability)
 
     async def endpoint(request: Request) -> Reply:
-        inputs = params.for_count(request.scope["query_string"], capability.record)
+        inputs = params.for_count(request.scope["query_string"], capability.record, also())
         return reply.of_value(await _value(request, answer, capability.name, inputs))
 
     return endpoint
@@ -68,9 +70,10 @@ def count(capability: Capability, answer: Answer) -> Endpoint:
 
 def aggregate(capability: Capability, answer: Answer) -> Endpoint:
     """GET /products/aggregate: what is computed of each group of records."""
+    also = _optional(capability)
 
     async def endpoint(request: Request) -> Reply:
-        inputs = params.for_totals(request.scope["query_string"], capability.record)
+        inputs = params.for_totals(request.scope["query_string"], capability.record, also())
         value = await _value(request, answer, capability.name, inputs)
         return Reply(200, encode_json({"items": value["groups"]}), [JSON])
 
@@ -79,14 +82,53 @@ def aggregate(capability: Capability, answer: Answer) -> Endpoint:
 
 def read(capability: Capability, answer: Answer) -> Endpoint:
     """GET /products/7: one record."""
-    name, key = capability.name, _key(capability)
+    name, key, also = capability.name, _key(capability), _optional(capability)
     clean = _without(capability, "found")
 
     async def endpoint(request: Request) -> Reply:
         inputs = {"id": key(request.key)}
         if query := request.scope["query_string"]:
-            inputs.update(params.for_one(query))
+            inputs.update(params.for_one(query, also()))
         return Reply(200, encode_json(clean(await _value(request, answer, name, inputs))), [JSON])
+
+    return endpoint
+
+
+def history(capability: Capability, answer: Answer) -> Endpoint:
+    """GET /products/7/history: the versions of a record, the latest first."""
+    key, also = _key(capability), _optional(capability)
+
+    async def endpoint(request: Request) -> Reply:
+        inputs = {"id": key(request.key), **params.for_versions(request.scope["query_string"], also())}
+        value = await _value(request, answer, capability.name, inputs)
+        return Reply(200, encode_json({"items": value["versions"]}), [JSON])
+
+    return endpoint
+
+
+def again(capability: Capability, answer: Answer) -> Endpoint:
+    """POST /products/7/revert ``{"version": 1}`` and POST /products/7/restore: a record that is as it was."""
+    key, clean = _key(capability), _without(capability, "updated", "rows_affected")
+
+    async def endpoint(request: Request) -> Reply:
+        _check_precondition(request)
+        params.only(request.scope["query_string"], {})
+        inputs = await request.document() if capability.action == "revert" else {}
+        value = await _value(request, answer, capability.name, {**inputs, "id": key(request.key)})
+        return _stored(request, clean(value), 200)
+
+    return endpoint
+
+
+def purge(capability: Capability, answer: Answer) -> Endpoint:
+    """POST /products/7/purge: a record that is marked as deleted is gone for good."""
+    key = _key(capability)
+
+    async def endpoint(request: Request) -> Reply:
+        _check_precondition(request)
+        params.only(request.scope["query_string"], {})
+        await _value(request, answer, capability.name, {"id": key(request.key)})
+        return reply.empty()
 
     return endpoint
 
@@ -180,6 +222,11 @@ def _stored(request: Request, record: Mapping[str, Any], status: int, collection
 def _applied(answer: Reply, preference: bytes) -> Reply:
     answer.headers.append((b"preference-applied", preference))
     return answer
+
+
+def _optional(capability: Capability) -> Callable[[], params.Readers]:
+    """Return what tells which parameters the query string may give besides; it looks once, when it is first asked."""
+    return cache(lambda: params.optional(capability.inputs.schema()))
 
 
 def _key(capability: Capability) -> Callable[[str], Any]:

@@ -7,8 +7,9 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from kailash.capability import Capability
+from nexus.channels.rest import openapi_past as parts
 from nexus.channels.rest import openapi_runs as runs
-from nexus.channels.rest.openapi_parts import PROBLEM, REFUSED, Schema, answered
+from nexus.channels.rest.openapi_parts import PROBLEM, REFUSED, Schema, answered, query
 from nexus.channels.rest.params import DEFAULT_LIMIT, MAX_LIMIT, RESERVED, TOTALS
 from nexus.options import Options
 
@@ -99,13 +100,14 @@ class _Resource:
             "/aggregate": {"get": self._aggregate()} if "aggregate" in self._actions else {},
             "/upsert": {"post": self._upsert("post")} if "upsert" in self._actions else {},
             "/bulk": {"post": self._bulk()} if bulk else {},
+            **parts.paths(self._actions, self._operation, _ref(self._name), self._id),
         }
         return {path: item for path, item in found.items() if item}
 
     def _collection(self) -> Schema:
         made: Schema = {}
         if "list" in self._actions:
-            parameters = [*_page_parameters(), *self._include("list"), *self._filters()]
+            parameters = [*_page_parameters(), *self._also("list"), *self._filters()]
             page: Schema = {
                 "type": "object",
                 "properties": {
@@ -129,7 +131,7 @@ class _Resource:
         record = {"200": answered("The record.", _ref(self._name))}
         if "read" in self._actions:
             found = {"200": answered("The record.", self._shown("read"))}
-            parameters = [_query("fields", {"type": "string"}, FIELDS), *self._include("read")]
+            parameters = [query("fields", {"type": "string"}, FIELDS), *self._also("read")]
             made["get"] = self._operation("read", found, parameters=parameters)
         if "update" in self._actions:
             for method in ("put", "patch"):
@@ -145,14 +147,15 @@ class _Resource:
         groups: Schema = {"type": "object", "properties": {"items": items}, "required": ["items"]}
         inputs = self._actions["aggregate"].inputs.schema()["properties"]
         own = [
-            _query(name, {"type": "string"}, inputs[name].get("description", "")) for name in TOTALS if name in inputs
+            query(name, {"type": "string"}, inputs[name].get("description", "")) for name in TOTALS if name in inputs
         ]
         answer = {"200": answered("A row for each group.", groups)}
-        return self._operation("aggregate", answer, parameters=[*own, *self._filters(TOTALS)])
+        parameters = [*own, *self._also("aggregate"), *self._filters(TOTALS)]
+        return self._operation("aggregate", answer, parameters=parameters)
 
     def _count(self) -> Schema:
         number: Schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
-        parameters = [_query("filter", {"type": "string"}, FILTER), *self._filters()]
+        parameters = [query("filter", {"type": "string"}, FILTER), *self._also("count"), *self._filters()]
         return self._operation("count", {"200": answered("How many.", number)}, parameters=parameters)
 
     def _upsert(self, method: str) -> Schema:
@@ -197,14 +200,18 @@ class _Resource:
         made = []
         for name, schema in properties.items():
             key = f"{name}__eq" if name in reserved else name
-            made.append(_query(key, schema, f"Only records whose {name} is this; {name}__gte and the like work too."))
+            made.append(query(key, schema, f"Only records whose {name} is this; {name}__gte and the like work too."))
         return made
+
+    def _also(self, action: str) -> list[Schema]:
+        """The parameters that only some resources have."""
+        return [*self._include(action), *parts.optional(self._actions[action])]
 
     def _include(self, action: str) -> list[Schema]:
         """The parameter that brings related records along, where there are any."""
         capability = self._actions.get(action)
         said = capability.inputs.schema().get("properties", {}).get("include") if capability is not None else None
-        return [_query("include", {"type": "string"}, said.get("description", ""))] if said else []
+        return [query("include", {"type": "string"}, said.get("description", ""))] if said else []
 
     def _shown(self, action: str) -> Schema:
         return _ref(f"{self._name}Found" if self._include(action) else self._name)
@@ -230,18 +237,14 @@ FILTER: Final = 'A JSON object, for example {"price": {"$gte": 5}}.'
 def _page_parameters() -> list[Schema]:
     size: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
     return [
-        _query("limit", size, "Page size."),
-        _query("offset", {"type": "integer", "minimum": 0}, "Records to skip; a cursor is faster."),
-        _query("cursor", {"type": "string"}, "The next of the page before."),
-        _query("sort", {"type": "string"}, "Names with commas between; -name is descending."),
-        _query("fields", {"type": "string"}, FIELDS),
-        _query("filter", {"type": "string"}, FILTER),
-        _query("count", {"enum": ["exact", "none"]}, "exact also gives total."),
+        query("limit", size, "Page size."),
+        query("offset", {"type": "integer", "minimum": 0}, "Records to skip; a cursor is faster."),
+        query("cursor", {"type": "string"}, "The next of the page before."),
+        query("sort", {"type": "string"}, "Names with commas between; -name is descending."),
+        query("fields", {"type": "string"}, FIELDS),
+        query("filter", {"type": "string"}, FILTER),
+        query("count", {"enum": ["exact", "none"]}, "exact also gives total."),
     ]
-
-
-def _query(name: str, schema: Schema, description: str) -> Schema:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
 def _ref(name: str) -> Schema:

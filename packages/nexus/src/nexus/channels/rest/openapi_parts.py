@@ -42,3 +42,8 @@ REFUSED: Final[Schema] = {
 def answered(description: str, schema: Schema) -> Schema:
     """Return a response with a JSON body of that schema."""
     return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def query(name: str, schema: Schema, description: str) -> Schema:
+    """Return one parameter of the query string."""
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}

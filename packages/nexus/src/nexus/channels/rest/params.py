@@ -21,6 +21,8 @@ MAX_LIMIT: Final = 1000  # records; arbitrary, keeps an answer within a few hund
 WHOLE: Final = re.compile(r"[0-9]{1,18}")
 
 Pairs = list[tuple[str, str]]
+Readers = Mapping[str, Callable[[str], Any]]
+NONE: Final[Readers] = {}
 
 
 def pairs(query: bytes) -> Pairs:
@@ -38,36 +40,48 @@ def pairs(query: bytes) -> Pairs:
     return found
 
 
-def for_list(query: bytes, record: Shape | None) -> dict[str, Any]:
-    """Return the inputs of a list.
+def optional(schema: Mapping[str, Any]) -> Mapping[str, Callable[[str], Any]]:
+    """Return how the parameters are read that only some resources have, of inputs of that schema."""
+    return {name: read for name, read in OPTIONAL.items() if name in schema.get("properties", {})}
+
+
+def for_list(query: bytes, record: Shape | None, also: Readers = NONE) -> dict[str, Any]:
+    """Return the inputs of a list. also: `optional` parameters.
 
     Raises: InvalidFilterError, InvalidPageError, InvalidQueryError, MalformedJSONError.
     """
-    inputs, filters = _apart(query, RESERVED)
+    known = {**RESERVED, **also} if also else RESERVED
+    inputs, filters = _apart(query, known)
     inputs.setdefault("limit", DEFAULT_LIMIT)
     if not inputs.get("count", True):
         del inputs["count"]
+    _add_filters(inputs, filters, record, known)
+    return inputs
+
+
+def for_count(query: bytes, record: Shape | None, also: Readers = NONE) -> dict[str, Any]:
+    """Return the inputs of a count: a filter, and *also*. Raises: as `for_list`."""
+    inputs, filters = _apart(query, {"filter": _filter, **also})
     _add_filters(inputs, filters, record)
     return inputs
 
 
-def for_count(query: bytes, record: Shape | None) -> dict[str, Any]:
-    """Return the inputs of a count: a filter alone. Raises: as `for_list`."""
-    inputs, filters = _apart(query, {"filter": _filter})
-    _add_filters(inputs, filters, record)
-    return inputs
-
-
-def for_totals(query: bytes, record: Shape | None) -> dict[str, Any]:
+def for_totals(query: bytes, record: Shape | None, also: Readers = NONE) -> dict[str, Any]:
     """Return the inputs of an aggregate. Raises: as `for_list`."""
-    inputs, filters = _apart(query, TOTALS)
-    _add_filters(inputs, filters, record, TOTALS)
+    known = {**TOTALS, **also}
+    inputs, filters = _apart(query, known)
+    _add_filters(inputs, filters, record, known)
     return inputs
 
 
-def for_one(query: bytes) -> dict[str, Any]:
+def for_one(query: bytes, also: Readers = NONE) -> dict[str, Any]:
     """Return the inputs that the query string of one record may give. Raises: InvalidQueryError."""
-    return only(query, {"fields": _names, "include": _names})
+    return only(query, {"fields": _names, "include": _names, **also})
+
+
+def for_versions(query: bytes, also: Readers = NONE) -> dict[str, Any]:
+    """Return the inputs of a history. Raises: InvalidQueryError; InvalidPageError."""
+    return only(query, {"limit": _limit, "before": _version, **also})
 
 
 def only(query: bytes, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
@@ -163,6 +177,18 @@ def _offset(text: str) -> int:
     return int(text)
 
 
+def _version(text: str) -> int:
+    if not WHOLE.fullmatch(text):
+        raise InvalidQueryError("before is not the number of a version", hint="give the least that you have seen")
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text not in TRUTHS:
+        raise InvalidQueryError("include_deleted is neither true nor false", hint="give true, or leave it out")
+    return TRUTHS[text]
+
+
 def _filter(text: str) -> dict[str, Any]:
     given = decode_json(text)
     if not isinstance(given, dict):
@@ -218,6 +244,8 @@ RESERVED: Final[Mapping[str, Callable[[str], Any]]] = {
     "include": _names,
     "q": _not_yet,
 }
+TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
+OPTIONAL: Final[Readers] = {"as_of": str, "include_deleted": _truth}
 TOTALS: Final[Mapping[str, Callable[[str], Any]]] = {
     "group_by": _groups,
     "aggregate": _object,

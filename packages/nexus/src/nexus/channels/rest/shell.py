@@ -24,6 +24,7 @@ from nexus import wire
 from nexus.call import Asking, set_current, unset_current
 from nexus.channels.base import ASGI, Receive, Scope, Send
 from nexus.channels.rest import marking, reply
+from nexus.channels.rest.table import PARTS
 from nexus.options import Options
 
 RUNS: Final = ("/jobs", "/workflows")
@@ -41,7 +42,7 @@ class FastAPIShell:
         self.app.add_exception_handler(RequestValidationError, _refused_by_pydantic)
         self.app.add_exception_handler(Exception, _failed)
         self._prefix = options.api_prefix + "/"
-        self._depth = self._prefix.count("/") + 1  # slashes in the longest path that the table knows
+        self._depth = self._prefix.count("/") + 1  # slashes in the path of a record
         self._near: tuple[int, list[Route]] = (0, [])
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +85,10 @@ class FastAPIShell:
     def _is_near(self, route: Route) -> bool:
         if route.path.startswith(RUNS):
             return True
-        return route.path.startswith(self._prefix) and route.path.count("/") <= self._depth
+        if not route.path.startswith(self._prefix):
+            return False
+        slashes, word = route.path.count("/"), route.path.rpartition("/")[2]
+        return slashes <= self._depth or (slashes == self._depth + 1 and word in PARTS)
 
 
 def with_cors(inner: ASGI, origins: tuple[str, ...]) -> ASGI:

@@ -41,11 +41,20 @@ NAMED: Final[Mapping[str, Mapping[str, tuple[str, Make]]]] = {
 }
 
 
+PARTS: Final[Mapping[str, Mapping[str, tuple[str, Make]]]] = {
+    "history": {"GET": ("history", endpoints.history)},
+    "revert": {"POST": ("revert", endpoints.again)},
+    "restore": {"POST": ("restore", endpoints.again)},
+    "purge": {"POST": ("purge", endpoints.purge)},
+}
+
+
 class Resource(msgspec.Struct, frozen=True):
     """The paths of one resource."""
 
     collection: Methods  # /products
     item: Methods  # /products/{id}
+    parts: dict[str, Methods]  # /products/{id}/history
     named: dict[str, Methods]  # /products/bulk
 
 
@@ -89,11 +98,13 @@ def allowed(methods: Mapping[str, object]) -> tuple[str, ...]:
 
 def _resource(actions: Mapping[str, Capability], answer: Answer) -> Resource:
     named = {word: _methods(makes, actions, answer) for word, makes in NAMED.items()}
+    parts = {word: _methods(makes, actions, answer) for word, makes in PARTS.items()}
     if any(f"bulk_{operation}" in actions for operation in endpoints.BULK):
         named["bulk"] = {"POST": endpoints.bulk(actions, answer)}
     return Resource(
         _methods(COLLECTION, actions, answer),
         _methods(ITEM, actions, answer),
+        {word: methods for word, methods in parts.items() if methods},
         {word: methods for word, methods in named.items() if methods},
     )
 
