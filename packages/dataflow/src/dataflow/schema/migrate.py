@@ -1,6 +1,6 @@
 """`SyncDDLExecutor`: lock, look, compare, refuse or apply, record; all models in one pass.
 
-Rule 1: when there is nothing to do, two short questions are asked and nothing is imported.
+Rule 1: when there is nothing to do, one short question is asked (SQLite: three) and nothing is imported.
 Rule 2: what is not automatic is refused with the plan and the command that would apply it; nothing is changed then.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dataflow.model.registry import Models
-from dataflow.schema import fingerprint, history, registry, wanted
+from dataflow.schema import history, registry, wanted
 from dataflow.schema.connection import Connect, Connection
 from dataflow.schema.history import Applied, Migration
 from kailash._lazy import Late
@@ -55,7 +55,11 @@ class SyncDDLExecutor:
             if self._in_order(connection, digest, names):
                 return Applied()
             one = passing.Pass(connection, models, self._application, self._lock_timeout)
-            return one.run(digest, lambda: self._in_order(connection, digest, names), accept, progress)
+
+            def done() -> bool:
+                return registry.exists(connection) and self._in_order(connection, digest, names)
+
+            return one.run(digest, done, accept, progress)
 
     def plan(self, models: Models) -> Plan:
         """Return what `migrate` would do. Raises: DatabaseUnavailableError; ModelError."""
@@ -87,10 +91,7 @@ class SyncDDLExecutor:
 
     def _in_order(self, connection: Connection, digest: str, names: Sequence[str]) -> bool:
         """Whether these models were found in order before, and the catalogue is as it was then."""
-        there, catalogue = fingerprint.look(connection, names, registry.TABLE)
-        seen = registry.seen(connection, self._application, digest) if there else None
-        if seen is None or seen[0] != catalogue:
-            return False
-        if seen[1]:
-            log.warning("%s", seen[1])
-        return True
+        notice = registry.in_order(connection, self._application, digest, names)
+        if notice:
+            log.warning("%s", notice)
+        return notice is not None

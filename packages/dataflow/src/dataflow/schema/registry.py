@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from dataflow._version import __version__
-from dataflow.schema import history
+from dataflow.errors import SchemaMismatchError
+from dataflow.schema import fingerprint, history
 from dataflow.schema.connection import Connection
 
 TABLE: Final = "dataflow_applications"
@@ -29,6 +30,10 @@ CREATE: Final = {
     "postgresql": _COLUMNS.format(when="TIMESTAMP WITH TIME ZONE"),
     "sqlite": _COLUMNS.format(when="TEXT"),
 }
+
+
+_SEEN: Final = f"SELECT catalogue, notice FROM {TABLE} WHERE application = ? AND models = ?"
+_STANDING: Final = _SEEN.replace(" FROM", f", ({fingerprint.POSTGRESQL}) FROM", 1)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +64,23 @@ def exists(connection: Connection) -> bool:
     return bool(connection.ask(history.EXISTS[connection.dialect], (TABLE,))[0][0])
 
 
-def seen(connection: Connection, application: str, models: str) -> tuple[str, str] | None:
-    """Return the catalogue with which these models were in order, and what the application is to be told."""
-    rows = connection.ask(
-        f"SELECT catalogue, notice FROM {TABLE} WHERE application = ? AND models = ?", (application, models)
-    )
-    return (str(rows[0][0]), str(rows[0][1])) if rows else None
+def in_order(connection: Connection, application: str, models: str, names: Sequence[str]) -> str | None:
+    """Return what *application* is to be told where its *models* were in order and the catalogue is as it was then.
+
+    names: their tables. None: they were never in order here, or something changed. It is one question on PostgreSQL,
+    which the database refuses where there is no table of applications yet: not for a transaction that goes on.
+    """
+    if connection.dialect == "postgresql":
+        try:
+            rows = connection.ask(_STANDING, (sorted(names), application, models))
+        except SchemaMismatchError:
+            return None
+    elif exists(connection):
+        rows = connection.ask(_SEEN, (application, models))
+        rows = [(*row, fingerprint.fingerprint(connection, names)) for row in rows]
+    else:
+        return None
+    return next((str(notice) for seen, notice, now in rows if seen == now), None)
 
 
 def note(
