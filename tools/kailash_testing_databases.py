@@ -6,8 +6,9 @@ Fixtures, all for one test:
 ``postgres_url``   a database of its own, on the one PostgreSQL server of this run.
 ``database_url``   both, one after the other, as ``[sqlite]`` and ``[postgres]``.
 ``new_database``   a function that makes another PostgreSQL database and returns its URL.
+``redis_server``   a Redis server of its own, which it may kill (`redis_server.RedisServer`).
 
-Rule: a test that asks for PostgreSQL gets it or fails; it is never skipped in silence.
+Rule: a test that asks for PostgreSQL or Redis gets it or fails; it is never skipped in silence.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 import pytest
 
 import postgres_server
+import redis_server as redis_servers
 from spare_databases import Databases
 
 _FOLDER = pytest.StashKey[Path]()  # where the processes of one run meet
@@ -109,6 +111,19 @@ def new_database(databases_of_the_server: Databases) -> Iterator[Callable[[], st
 def postgres_url(new_database: Callable[[], str]) -> str:
     """A PostgreSQL database of this test's own."""
     return new_database()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[redis_servers.RedisServer]:
+    """A Redis server of this test's own."""
+    server = redis_servers.RedisServer()
+    try:
+        server.start()
+        yield server
+    except redis_servers.NoRedisError as reason:
+        pytest.fail(str(reason), pytrace=False)
+    finally:
+        server.close()
 
 
 @pytest.fixture

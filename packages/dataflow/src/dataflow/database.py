@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from msgspec.structs import replace
 
-from dataflow import capabilities, options
+from dataflow import capabilities, options, told
 from dataflow.described import Described
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
@@ -24,18 +24,15 @@ from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.express import Express, ExpressSync
 from dataflow.features import (
+    answering,
     auditing,
-    caching,
     feeding,
-    keeping,
     keyring,
     keys,
     ledger,
-    memory,
     monitoring,
     rekeying,
     related,
-    telling,
 )  # fmt: skip
 from dataflow.ledger.spelling import MASK
 from dataflow.model.declare import declare
@@ -43,7 +40,7 @@ from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelOptions
 from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
-from dataflow.perform import perform, planned
+from dataflow.perform import perform, planned, tenant_of
 from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
 from dataflow.schema.front import Schema, Settings
@@ -93,7 +90,7 @@ class DataFlow(Described, ForTenants):
             pool_recycle=self.options.pool_recycle,
             echo=self.options.echo,
         )
-        self._fed: set[str] = set()  # the models that somebody listens to
+        self._told = told.Told(self.options, self.models, committed=self._committed, audited=self._audited)
         measured = self.options.monitoring or self.options.debug or self.options.slow_query_threshold is not None
         self._monitor = monitoring.monitor(self.options) if measured else None
         self._prepared = -1  # the revision of the models whose tables are known to be there
@@ -113,7 +110,7 @@ class DataFlow(Described, ForTenants):
                 f"model {spec.name} has encrypted fields, and there is no key",
                 hint=f"pass encryption_key; {keyring.HINT}",
             )
-        self._wish(self.models.register(spec))
+        self._told.decide(self.models.register(spec))
         return cls
 
     # -- operations ------------------------------------------------------------------------------------------
@@ -152,8 +149,8 @@ class DataFlow(Described, ForTenants):
         if block is not None and (mine := find(block, self._home)):
             return mine.run(self._plan(operation, model, context))
         if model.cache is not None and isinstance(operation, ops.READS) and not getattr(operation, "include", ()):
-            asked, plan = self._asked(operation, model, context)
-            return model.cache.read(asked, lambda: self._sync.run(plan()))
+            asked, whose, plan = self._asked(operation, model, context)
+            return model.cache.read(asked, whose, lambda: self._sync.run(plan()))
         return self._sync.run(self._plan(operation, model, context))
 
     async def _arun(self, operation: ops.Operation, context: Context) -> Any:
@@ -164,8 +161,8 @@ class DataFlow(Described, ForTenants):
         if block is not None and (mine := find(block, self._home)):
             return await mine.arun(self._plan(operation, model, context))
         if model.cache is not None and isinstance(operation, ops.READS) and not getattr(operation, "include", ()):
-            asked, plan = self._asked(operation, model, context)
-            return await model.cache.aread(asked, lambda: self._async.run(plan()))
+            asked, whose, plan = self._asked(operation, model, context)
+            return await model.cache.aread(asked, whose, lambda: self._async.run(plan()))
         return await self._async.run(self._plan(operation, model, context))
 
     def _plan(self, operation: ops.Operation, model: Model, context: Context) -> DataPlan[Any]:
@@ -176,11 +173,11 @@ class DataFlow(Described, ForTenants):
 
     def _asked(
         self, operation: ops.Operation, model: Model, context: Context
-    ) -> tuple[ops.Operation, Callable[[], DataPlan[Any]]]:
-        """Return a read as policy rewrites it, which is what its answer is kept under, and what makes its plan."""
+    ) -> tuple[ops.Operation, str | None, Callable[[], DataPlan[Any]]]:
+        """Return a read as policy rewrites it and whose it is, by which its answer is kept, and what makes its plan."""
         dialect, now = self.url.dialect, dt.datetime.now(dt.UTC)
         rewritten = rewrites.apply(operation, model, context, now)
-        return rewritten, lambda: planned(rewritten, model, context, dialect, now)
+        return rewritten, tenant_of(model, context), lambda: planned(rewritten, model, context, dialect, now)
 
     # -- transactions ----------------------------------------------------------------------------------------
 
@@ -226,7 +223,7 @@ class DataFlow(Described, ForTenants):
     @cached_property
     def feed(self) -> feeding.Feed:
         """The committed changes of the models that somebody wants to hear of, in the order of commits."""
-        return feeding.Feed(self._home, self.models, self.url.dialect, self._want_told)
+        return feeding.Feed(self._home, self.models, self.url.dialect, self._told.want)
 
     @cached_property
     def audit(self) -> auditing.Audit:
@@ -249,34 +246,18 @@ class DataFlow(Described, ForTenants):
         specs = [model.spec for model in self.models.stored]
         return rekeying.rekey(self._sync.ddl, specs, self._keyring, self.options.migration_lock_timeout, progress)
 
-    @property
-    def _cached(self) -> bool:
-        return self.options.cache_enabled or any(model.spec.options.cache for model in self.models)
-
     @cached_property
-    def cache(self) -> memory.MemoryCache:
-        """The answers that this process keeps."""
-        return memory.MemoryCache()
+    def _answering(self) -> answering.Answering:
+        return answering.Answering(self.options, self.url, self._keyring, lambda: self._sync)
 
-    def _want_told(self, model: str) -> None:
-        known = self.models[model]
-        self._fed.add(model)
-        if known.teller is None or not known.teller.told:
-            self._wish(known)
-            self.models.touch()
+    @property
+    def cache(self) -> Any:
+        """The answers that are kept: ``hits``, ``misses``, ``clear()``."""
+        return self._answering.cache
 
-    def _wish(self, model: Model) -> None:
-        """Decide whether the database tells of the model's changes, and whether it keeps the versions of records."""
-        wanted = model.spec.options
-        audited = self.options.audit_logging if wanted.audit_log is None else wanted.audit_log
-        asked = audited or wanted.feed or wanted.workflow_events or model.name in self._fed
-        told = bool(asked or self.options.change_detection_method)
-        known = model.teller
-        if (told or wanted.kept) and (known is None or (told and not known.told)):
-            masked = frozenset([field.name for field in model.spec.fields if field.secret or field.encrypted])
-            keeper = keeping.Keeper(model.spec) if wanted.kept else None
-            ledger = telling.Ledger(model.spec, audited, masked, self._audited if audited else self._committed)
-            model.teller = telling.Teller(ledger if told else None, keeper)
+    def catch_up(self) -> bool:
+        """Return once kept answers are known to be old that others wrote to before; whether that could be learnt."""
+        return "_answering" not in self.__dict__ or self._answering.catch_up()
 
     def _committed(self) -> None:
         if "feed" in self.__dict__:
@@ -348,9 +329,6 @@ class DataFlow(Described, ForTenants):
                 return
             if (block := find(JOINED.get(), self._home)) and block.started:
                 raise TransactionError("a model was declared inside a transaction", hint="declare it before")
-            if self._cached:
-                every, ttl = self.options.cache_enabled, self.options.cache_ttl or caching.TTL
-                caching.arrange(self.models, self.cache, every=every, ttl=ttl)
             make = False
             if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
                 make = self.options.auto_migrate is True
@@ -360,9 +338,11 @@ class DataFlow(Described, ForTenants):
             sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
             if sealed and self._keyring is not None:
                 keys.install(self._sync.ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
-            told = [one for model in self.models if (one := model.teller) is not None]
-            if tellers := [one for one in told if isinstance(one, telling.Teller)]:
+            if tellers := self._told.tellers:
                 ledger.install(self._sync.ddl, self.options.migration_lock_timeout, tellers, make=make)
+            said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
+            if self.options.cache_enabled or said:
+                self._answering.prepare(self.models, make=make)
             self._prepared = revision
 
     create_tables = initialize = prepare
@@ -386,7 +366,9 @@ class DataFlow(Described, ForTenants):
 
     def _gauges(self) -> Iterable[monitoring.Gauge]:
         executors = [self.__dict__[name] for name in ("_sync", "_async") if name in self.__dict__]
-        return monitoring.gauges([each.connections for each in executors], self.__dict__.get("cache"))
+        return monitoring.gauges(
+            [each.connections for each in executors], self._answering.cache if "_answering" in self.__dict__ else None
+        )
 
     def health_check(self) -> dict[str, Any]:
         """Return ``{"status": "healthy"}``, or "unhealthy" with the code and the sentence of what is wrong."""
@@ -411,7 +393,7 @@ class DataFlow(Described, ForTenants):
     def close(self) -> None:
         """Close the connections. Operations after it open new ones."""
         NodeRegistry.default().withdraw(self)
-        for name in ("feed", "audit"):
+        for name in ("feed", "audit", "_answering"):
             if name in self.__dict__:
                 getattr(self, name).close()
         self._runs.close()
@@ -425,6 +407,8 @@ class DataFlow(Described, ForTenants):
         for name in ("feed", "audit"):
             if name in self.__dict__:
                 getattr(self, name).close()
+        if "_answering" in self.__dict__:
+            await self._answering.aclose()
         self._runs.close()
         self._sync.close()
         if "_async" in self.__dict__:

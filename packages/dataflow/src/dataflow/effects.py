@@ -7,6 +7,7 @@ Rule 2: a plan that writes more than one statement asks for `atomically` first. 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -87,6 +88,29 @@ class Repeat(msgspec.Struct, frozen=True):
 
 class Atomically(msgspec.Struct, frozen=True):
     """From here to the end of the plan: one transaction (or a savepoint of the one already open)."""
+
+
+class Errand(ABC):
+    """A deed that takes a way to another server, which each face goes by itself.
+
+    Once begun it counts as owed, whatever comes in between: who leaves it has it done later, by others. Never raises.
+    """
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Owe it; at once, and without asking anybody."""
+
+    @abstractmethod
+    def __call__(self) -> None:
+        """Begin and do it, blocking."""
+
+    @abstractmethod
+    async def go(self) -> None:
+        """Do what has begun, under asyncio."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Have it done later: who began it was cancelled."""
 
 
 class AfterCommit(msgspec.Struct, frozen=True):

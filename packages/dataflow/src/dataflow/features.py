@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING
 from kailash._lazy import Late
 
 __all__ = [
-    "auditing", "caching", "feeding", "keeping", "keyring", "keys", "ledger", "memory", "monitoring", "rekeying",
-    "related", "telling",
+    "answering", "auditing", "feeding", "keeping", "keyring", "keys", "ledger", "monitoring", "rekeying", "related",
+    "telling",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from dataflow import answering, monitoring
     from dataflow import audit as auditing
     from dataflow import feed as feeding
-    from dataflow import monitoring
     from dataflow import rekey as rekeying
-    from dataflow.cache import caching, memory
     from dataflow.ledger import keeping, telling
     from dataflow.model import keyring
     from dataflow.operations import related
     from dataflow.schema import keys, ledger
 else:
+    answering = Late("dataflow.answering")
     auditing = Late("dataflow.audit")
-    caching = Late("dataflow.cache.caching")
     feeding = Late("dataflow.feed")
     keeping = Late("dataflow.ledger.keeping")
     keyring = Late("dataflow.model.keyring")
     keys = Late("dataflow.schema.keys")
     ledger = Late("dataflow.schema.ledger")
-    memory = Late("dataflow.cache.memory")
     monitoring = Late("dataflow.monitoring")
     rekeying = Late("dataflow.rekey")
     related = Late("dataflow.operations.related")

@@ -38,7 +38,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     slow_query_threshold: float | None = None
     cache_enabled: bool = False
     cache_ttl: float | None = None
-    cache_url: str | None = None
+    cache_url: str | None = None  # of a Redis server; None: answers are kept in memory
+    cache_strategies: Mapping[str, Any] = {}  # for how long which answers are kept
+    invalidation_events: Mapping[str, Any] = {}  # what else a write makes old
     audit_logging: bool = False
     multi_tenant: bool = False
     row_level_security: bool = False
@@ -50,7 +52,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 NOT_YET: Final = frozenset(
     {
-        "cache_url",
         "row_level_security",
     }
 )

@@ -7,6 +7,7 @@ Rule 2: it never imports SQLAlchemy.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from dataflow.effects import DataPlan, after_commit
@@ -15,6 +16,7 @@ from dataflow.operations import plans
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 from dataflow.rewrites import apply as rewrites
+from dataflow.rewrites import tenancy
 from kailash.context import ANONYMOUS, Context, current, settled
 
 
@@ -35,10 +37,17 @@ def planned(
     if model.teller is not None:
         whose = current() if context is ANONYMOUS else settled(context)
         plan = model.teller.tell(plan, operation, whose, dialect, now)
-    return _bumping(plan, model) if model.bumps else plan
+    if model.touch:
+        return _touching(plan, model.touch.deeds(type(operation), tenant_of(model, context)))
+    return plan
 
 
-def _bumping(plan: DataPlan[Any], model: Model) -> DataPlan[Any]:
+def tenant_of(model: Model, context: Context) -> str | None:
+    """Return whose records an operation on *model* is about; None: everybody's, or nobody's."""
+    return tenancy.tenant_of(context) if model.spec.options.multi_tenant else None
+
+
+def _touching(plan: DataPlan[Any], deeds: tuple[Callable[[], None], ...]) -> DataPlan[Any]:
     """Asked for before the plan: what it commits before it fails makes answers old as well."""
-    yield from after_commit(*model.bumps)
+    yield from after_commit(*deeds)
     return (yield from plan)

@@ -1,72 +1,87 @@
-"""Which models have answers kept, for how long, and what a write makes old."""
+"""Which models have answers kept, and what a write to each makes old: decided once for each set of models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
-from dataflow.cache.copying import copier
-from dataflow.cache.memory import Generation, MemoryCache
+from dataflow.cache import strategies
+from dataflow.cache.base import Answers, Deed
 from dataflow.model.registry import Model
 from dataflow.model.spec import ModelSpec
 
-TTL: Final = 300.0  # seconds; the seeds' default
+Make: TypeAlias = Callable[[ModelSpec, Mapping[type, float]], Answers]
+MakeOld: TypeAlias = Callable[[], Deed]
 
 
-class ModelCache:
-    """The kept answers of one model."""
+class Touch:
+    """What a write to one model makes old."""
 
-    __slots__ = ("_cache", "_copy", "generation", "ttl")
+    __slots__ = ("_alike", "_events", "_others")
 
-    def __init__(self, spec: ModelSpec, cache: MemoryCache, ttl: float) -> None:
-        """ttl: seconds."""
-        self._cache, self.ttl = cache, ttl
-        self.generation = Generation()
-        self._copy = copier(spec)
+    def __init__(
+        self, alike: Iterable[Answers], others: Iterable[Answers], events: Mapping[type, tuple[MakeOld, ...]]
+    ) -> None:
+        """alike: answers that are told apart by the same tenants. events: what each kind of write makes old besides."""
+        self._alike, self._others, self._events = tuple(alike), tuple(others), events
 
-    def read(self, operation: Hashable, load: Callable[[], Any]) -> Any:
-        """Return the outcome of *operation*, which policy has rewritten: as it is kept, or of *load*."""
-        key = (self, self.generation.number, operation)
-        try:
-            hash(operation)
-        except TypeError:  # a filter by a list or an object
-            return load()
-        return self._cache.read(key, self.ttl, load, self._copy)
+    def __bool__(self) -> bool:
+        return bool(self._alike or self._others or self._events)
 
-    async def aread(self, operation: Hashable, load: Callable[[], Any]) -> Any:
-        """Like `read`; *load* is awaited."""
-        key = (self, self.generation.number, operation)
-        try:
-            hash(operation)
-        except TypeError:
-            return await load()
-        return await self._cache.aread(key, self.ttl, load, self._copy)
+    def deeds(self, kind: type, tenant: str | None) -> tuple[Deed, ...]:
+        """Return what is to be done once a write of that *kind* for *tenant* is committed."""
+        found = [each.deed(tenant) for each in self._alike]
+        found += [each.deed(None) for each in self._others]
+        found += [make() for make in self._events.get(kind, ())]
+        return tuple(found)
 
 
-def arrange(models: Iterable[Model], cache: MemoryCache, *, every: bool, ttl: float) -> None:
-    """Give each model its kept answers and what its writes make old; decided once for each set of models.
+def arrange(
+    models: Iterable[Model],
+    make: Make,
+    times: Mapping[str, Mapping[type, float]],
+    events: Mapping[tuple[str, type], frozenset[str]],
+    analytics: MakeOld,
+) -> None:
+    """Give each model its kept answers and what its writes make old.
 
-    every: whether models that do not say so are cached too.
+    times: of each model, for how long which answers are kept. analytics: what `strategies.ANALYTICS` stands for.
     """
     known = {model.name: model for model in models}
     for model in known.values():
-        said = model.spec.options.cache
-        wanted = every if said is None else said is not False
-        if wanted and model.cache is None:  # one that is there stays: writes under way make its answers old
-            model.cache = ModelCache(model.spec, cache, ttl if said is None or said is True else float(said))
+        if times[model.name] and model.cache is None:  # one that is there stays: writes under way make its answers old
+            model.cache = make(model.spec, times[model.name])
     for model in known.values():
-        touched = [known[name].cache for name in {*_touched(model.name, known)}]
-        model.bumps = tuple([each.generation.bump for each in touched if each is not None])
+        touched = [known[name] for name in dict.fromkeys(_touched(model.name, known))]
+        kept = [(each, each.cache) for each in touched if each.cache is not None]
+        alike = [each is model or _alike(each, model) for each, _ in kept]
+        extra: dict[type, tuple[MakeOld, ...]] = {}
+        for (name, kind), old in events.items():
+            if name == model.name:
+                caches = [known[each].cache for each in sorted(old - {strategies.ANALYTICS})]
+                also: list[MakeOld] = [partial(cache.deed, None) for cache in caches if cache is not None]
+                extra[kind] = (*also, *([analytics] if strategies.ANALYTICS in old else []))
+        model.touch = Touch(
+            [cache for (_, cache), same in zip(kept, alike, strict=True) if same],
+            [cache for (_, cache), same in zip(kept, alike, strict=True) if not same],
+            extra,
+        )
 
 
-def _touched(name: str, models: dict[str, Model], seen: frozenset[str] = frozenset()) -> Iterator[str]:
+def _alike(one: Model, other: Model) -> bool:
+    """Whether what a tenant's write to one changes in the other is the tenant's: foreign keys do not point across."""
+    return one.spec.options.multi_tenant and other.spec.options.multi_tenant
+
+
+def _touched(name: str, models: Mapping[str, Model], seen: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the model and those whose records a foreign key deletes or changes with its records."""
     yield name
     for other in models.values():
         if other.name in seen or other.name == name:
             continue
         for field in other.spec.fields:
-            key = field.foreign_key
+            key: Any = field.foreign_key
             if key is not None and str(key.target).partition(".")[0] == name and key.on_delete != "restrict":
                 yield from _touched(other.name, models, seen | {name})
                 break

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Iterable
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, assert_never
 
-from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Load, Query, Repeat, Rows
+from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Errand, Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, TransactionError
 from dataflow.executors.transaction import Deed, settle, unusable
+from kailash._undo import Undoing
 from kailash.plan import adrive
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class AsyncTransaction:
             raise
         self._session = None
         self._engine.end(session)
-        settle(self._deeds)
+        await asettle(self._deeds)
 
     async def rollback(self) -> None:
         """Undo everything; nothing happens when it has ended already."""
@@ -308,14 +309,45 @@ async def aperform(plan: DataPlan[T], engine: AsyncEngine, within: AsyncTransact
         value = await adrive(plan, work.answer)
     except Exception:
         await work.fail()
-        settle(work.deeds)
+        await asettle(work.deeds)
         raise
     except BaseException:
         work.abandon()
-        settle(work.deeds)
+        leave(begun(work.deeds))
         raise
     if work.transaction is not None:
         await work.succeed()
     if work.deeds:
-        settle(work.deeds)
+        await asettle(work.deeds)
     return value
+
+
+async def asettle(deeds: Iterable[Deed]) -> None:
+    """Do what waited for a commit, as `settle`."""
+    await finish(begun(deeds))
+
+
+def begun(deeds: Iterable[Deed]) -> list[Errand]:
+    """Do what can be done where the loop stands; return the errands, which have begun."""
+    errands = []
+    for deed in deeds:
+        if isinstance(deed, Errand):
+            deed.begin()
+            errands.append(deed)
+        else:
+            settle((deed,))
+    return errands
+
+
+async def finish(errands: list[Errand]) -> None:
+    """Do *errands*; those that a cancelled task does not come to are done later."""
+    while errands:
+        with Undoing(lambda: leave(errands)):
+            await errands[0].go()
+        del errands[0]
+
+
+def leave(errands: Iterable[Errand]) -> None:
+    """Have *errands* done later."""
+    for errand in errands:
+        errand.leave()

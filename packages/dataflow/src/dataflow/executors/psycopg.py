@@ -18,11 +18,13 @@ from dataflow.executors import faults
 from dataflow.executors.alive import Life, LockedKey, key_lives
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
+from dataflow.executors.listening import Listening
 from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import Session, begin_statement
 from dataflow.executors.url import DatabaseURL
+from dataflow.executors.watching import Watch
 from kailash._undo import Undoing
 
 R = TypeVar("R")
@@ -109,6 +111,16 @@ class PsycopgSession:
             self._execute(sql)
         except psycopg2.Error as fault:
             raise self._translated(fault, None) from fault
+
+    def heard(self) -> list[str]:
+        """Return what was notified to a connection that listens, as far as it is there."""
+        try:
+            self.connection.poll()
+        except psycopg2.Error as fault:
+            raise self._translated(fault, None) from fault
+        payloads = [notify.payload for notify in self.connection.notifies]
+        self.connection.notifies.clear()
+        return payloads
 
     def finish(self) -> None:
         """PostgreSQL drops the tables of a transaction itself."""
@@ -231,6 +243,10 @@ class PsycopgDatabase:
     def ddl(self) -> PsycopgDDL:
         """Return a connection for the schema's work."""
         return PsycopgDDL(self)
+
+    def watch(self, changed: Callable[[str], None]) -> Watch:
+        """Return what hears of the writes of others, by a connection that is not of the pool."""
+        return Listening(self.connect, changed)
 
     def live(self, owner: str) -> Life:
         """Hold a lock of that name, by a connection that is not of the pool."""

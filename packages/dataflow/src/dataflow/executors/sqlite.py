@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows, Told
@@ -25,6 +25,7 @@ from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
+from dataflow.executors.watching import FileWatch, Unshared, Watch
 from dataflow.ledger.spelling import FUNCTION, quoted
 from kailash._undo import Undoing
 from kailash.errors import ConfigurationError
@@ -334,6 +335,10 @@ class SqliteDatabase:
     def ddl(self) -> SqliteDDL:
         """Return a connection for the schema's work."""
         return SqliteDDL(self)
+
+    def watch(self, changed: Callable[[str], None]) -> Watch:
+        """Return what hears of the writes of others; nobody else can reach a database in memory."""
+        return Unshared() if self.memory else FileWatch(lambda: self.connect().connection, changed)
 
     def live(self, owner: str) -> Life:
         """Hold a lock of that name."""

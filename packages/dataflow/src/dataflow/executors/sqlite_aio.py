@@ -16,13 +16,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from dataflow.effects import AfterCommit, DataPlan, Load, Query, Repeat, Rows
-from dataflow.executors.atransaction import AsyncSession, AsyncTransaction, aperform
-from dataflow.executors.loops import PerLoop
+from dataflow.executors.atransaction import AsyncSession, AsyncTransaction, aperform, asettle
 from dataflow.executors.pool import Pool, Pooled
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession, after_fork
 from dataflow.executors.sqlite_inline import Inline
 from dataflow.executors.sqlite_writer import Writer
-from dataflow.executors.transaction import Deed, checked_isolation, perform, settle
+from dataflow.executors.transaction import Deed, checked_isolation, perform
+from dataflow.loops import PerLoop
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Pooled)
@@ -60,7 +60,7 @@ class AsyncSqliteDatabase:
             return await self._run_here(plan, deeds)
         finally:
             if deeds:
-                settle(deeds)
+                await asettle(deeds)
 
     async def _run_here(self, plan: DataPlan[T], deeds: list[Deed]) -> T:
         inline = self._inline.current()

@@ -8,10 +8,11 @@ import queue
 import threading
 from typing import Any, TypeVar
 
-from dataflow.effects import DataPlan, Effect
+from dataflow.effects import DataPlan, Effect, Errand
 from dataflow.errors import DatabaseError
+from dataflow.executors.atransaction import begun, finish, leave
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession
-from dataflow.executors.transaction import Deed, Work, settle
+from dataflow.executors.transaction import Deed, Work
 from kailash.plan import proceed
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ T = TypeVar("T")
 class Job:
     """The rest of a plan, for the writer."""
 
-    __slots__ = ("cancelled", "deeds", "effect", "future", "loop", "plan")
+    __slots__ = ("cancelled", "deeds", "effect", "errands", "future", "loop", "plan")
 
     def __init__(self, plan: DataPlan[Any], effect: Effect, loop: asyncio.AbstractEventLoop) -> None:
         self.plan = plan
@@ -28,13 +29,14 @@ class Job:
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
         self.deeds: list[Deed] = []
+        self.errands: list[Errand] = []
         self.cancelled = False
 
     def settle(self, value: Any, fault: BaseException | None) -> None:
         """Tell the task, on its loop."""
-        if self.deeds:
-            settle(self.deeds)
+        self.errands = begun(self.deeds)
         if self.future.done():  # cancelled
+            leave(self.errands)
             return
         if fault is None:
             self.future.set_result(value)
@@ -64,6 +66,9 @@ class Writer:
         except asyncio.CancelledError:
             self._cancel(job)
             raise
+        finally:
+            if job.errands:
+                await finish(job.errands)
         return value
 
     def stop(self) -> None:

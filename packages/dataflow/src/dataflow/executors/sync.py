@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from dataflow.effects import DataPlan
@@ -11,6 +12,7 @@ from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, required
 from dataflow.executors.transaction import Transaction, perform
 from dataflow.executors.url import DatabaseURL
+from dataflow.executors.watching import Watch
 
 if TYPE_CHECKING:
     from dataflow.executors.psycopg import PsycopgDatabase
@@ -55,6 +57,10 @@ class SyncExecutor:
     def ddl(self) -> DDLConnection:
         """Return a connection for the schema's work (`dataflow.schema`), as a context manager."""
         return self._engine.ddl()
+
+    def watch(self, changed: Callable[[str], None]) -> Watch:
+        """Return what hears of the writes of others (`executors.watching`); *changed*: as there."""
+        return self._engine.watch(changed)
 
     def live(self, owner: str) -> Life:
         """Hold a lock of that name until it is closed or this process ends."""

@@ -8,6 +8,8 @@ from typing import Final
 from zlib import crc32
 
 MAX_BYTES: Final = 63  # of an identifier; PostgreSQL cuts the rest off in silence (NAMEDATALEN - 1)
+CHANGED: Final = "dataflow_changed"  # the channel on which PostgreSQL's tables tell that they were written to
+WHOSE: Final = "\x1f"  # between the table and the tenant that is told there; neither has it
 
 DIGEST: Final = 9  # characters: an underscore and eight hexadecimal digits
 

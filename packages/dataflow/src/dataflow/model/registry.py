@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,7 +38,9 @@ class Teller(Protocol):
 class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""
 
-    __slots__ = ("__weakref__", "_models", "_table", "bumps", "cache", "past", "rewrites", "spec", "teller", "then")
+    __slots__ = (
+        "__weakref__", "_models", "_table", "cache", "past", "rewrites", "spec", "teller", "then", "touch",
+    )  # fmt: skip
 
     def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
         self.spec = spec
@@ -47,8 +49,8 @@ class Model:
         self.rewrites: Any = None  # what its policies make of operations: `dataflow.rewrites.apply`
         self._models = models
         self._table: sa.Table | None = None
-        self.cache: Any = None  # `dataflow.cache.caching.ModelCache` where its answers are kept
-        self.bumps: tuple[Callable[[], None], ...] = ()  # what a write to it makes old
+        self.cache: Any = None  # `dataflow.cache.base.Answers` where they are kept
+        self.touch: Any = None  # `dataflow.cache.caching.Touch`: what a write to it makes old
         self.teller: Teller | None = None  # set by the database where somebody wants to be told of its changes
 
     def __repr__(self) -> str:

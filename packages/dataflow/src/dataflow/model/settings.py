@@ -20,6 +20,7 @@ from kailash.shapes import REQUIRED
 
 KNOWN: Final = ("__tablename__", "__indexes__", "__dataflow__", "__renamed__", "__analytics__")
 ORDINARY: Final = frozenset({"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__slots__"})
+CACHED: Final = ("read", "get", "list", "count", "aggregate")  # what ``cache`` can give times for; get is read
 EVENTS: Final = ("create", "update", "delete")  # besides "<field>_change"
 RESERVED_PREFIXES: Final = ("sqlite_", "pg_", "dataflow_")  # tables of the databases, and our own
 
@@ -84,11 +85,19 @@ def _flag(model: str, name: str, value: Any, columns: Sequence[str]) -> bool:
     raise ModelError(f"{name!r} in __dataflow__ of model {model} must be True or False")
 
 
-def _seconds(model: str, name: str, value: Any, columns: Sequence[str]) -> bool | float:
-    if isinstance(value, Mapping) and set(value) == {"ttl"}:
-        value = value["ttl"]
-    if isinstance(value, bool) or (isinstance(value, int | float) and value > 0):
-        return value
+def _seconds(model: str, name: str, value: Any, columns: Sequence[str]) -> bool | float | Mapping[str, bool | float]:
+    if isinstance(value, Mapping):
+        known = ("ttl", *CACHED)
+        if unknown := next((each for each in value if each not in known), None):
+            raise ModelError(
+                f"{name!r} in __dataflow__ of model {model} has the unknown key {unknown!r}",
+                hint=did_you_mean(str(unknown), known),
+            )
+        values, found = [*value.values()], dict(value)
+    else:
+        values, found = [value], value
+    if all(isinstance(each, bool) or (isinstance(each, int | float) and each > 0) for each in values):
+        return found
     raise ModelError(f"{name!r} in __dataflow__ of model {model} must be True, False or a number of seconds")
 
 

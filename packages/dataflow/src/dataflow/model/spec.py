@@ -95,7 +95,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     audit_log: bool | None = None  # None: as the database says (audit_logging)
     feed: bool = False  # its changes are in the feed, whether anybody listens or not
-    cache: bool | float | None = None  # whether answers are kept, or for how many seconds; None: as the database says
+    # Whether answers are kept, for how many seconds, or that for each kind; None: as the database says.
+    cache: bool | float | Mapping[str, bool | float] | None = None
     encrypted: tuple[str, ...] = ()  # fields, besides those whose annotations say so
     workflow_events: tuple[str, ...] = ()  # "create", "update", "delete", "<field>_change"
     timestamps: bool = True  # created_at and updated_at, where the class has none of its own

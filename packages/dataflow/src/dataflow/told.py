@@ -1,0 +1,46 @@
+"""Which models the database tells of: those that are audited, and those whose changes somebody wants to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dataflow.features import keeping, telling
+from dataflow.model.registry import Model, Models
+from dataflow.options import Options
+
+
+class Told:
+    """The wishes of one database. committed, audited: called after each commit of a told, of an audited write."""
+
+    def __init__(
+        self, options: Options, models: Models, *, committed: Callable[[], None], audited: Callable[[], None]
+    ) -> None:
+        self._options, self._models = options, models
+        self._committed, self._audited = committed, audited
+        self._wanted: set[str] = set()
+
+    def want(self, model: str) -> None:
+        """Have the changes of *model* told, from the next operation on. Raises: UnknownModelError."""
+        known = self._models[model]
+        self._wanted.add(model)
+        if known.teller is None or not known.teller.told:
+            self.decide(known)
+            self._models.touch()
+
+    def decide(self, model: Model) -> None:
+        """Decide whether the database tells of the model's changes, and whether it keeps the versions of records."""
+        said, known = model.spec.options, model.teller
+        audited = self._options.audit_logging if said.audit_log is None else said.audit_log
+        asked = audited or said.feed or said.workflow_events or model.name in self._wanted
+        told = bool(asked or self._options.change_detection_method)
+        if (told or said.kept) and (known is None or (told and not known.told)):
+            masked = frozenset([field.name for field in model.spec.fields if field.secret or field.encrypted])
+            keeper = keeping.Keeper(model.spec) if said.kept else None
+            ledger = telling.Ledger(model.spec, audited, masked, self._audited if audited else self._committed)
+            model.teller = telling.Teller(ledger if told else None, keeper)
+
+    @property
+    def tellers(self) -> list[telling.Teller]:
+        """How the writes to each model are told, where they are."""
+        found = [one for model in self._models if (one := model.teller) is not None]
+        return [one for one in found if isinstance(one, telling.Teller)]
