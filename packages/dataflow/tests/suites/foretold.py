@@ -117,6 +117,7 @@ class Foretold(Evolving):
         wanted = item(code=str, __indexes__=[{"fields": ["code"], "unique": True}])
         become(wanted)
         tell("CREATE UNIQUE INDEX wide ON items (id, code)", "CREATE UNIQUE INDEX odd ON items (lower(code))")
+        tell("CREATE UNIQUE INDEX partly ON items (updated_at) WHERE code <> ''")
 
         assert migration.plan(models_of(wanted)).notices == ()
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dataflow.model import naming
+from dataflow.model.spec import DELETED
 from dataflow.schema import changes as kinds
 from dataflow.schema import rules
 from dataflow.schema.after import after_all
@@ -243,7 +244,8 @@ def _unwanted(pairs: Iterable[tuple[Table, Table]]) -> Iterator[str]:
     for have, want in pairs:
         wanted = {index.serves for index in want.indexes}
         for index in have.indexes:
-            rule = index.unique and index.plain and index.valid and {*index.columns} <= want.by_name.keys()
+            could = index.where is None or DELETED in index.where  # any other condition, no model could ask for
+            rule = index.unique and index.plain and index.valid and could and {*index.columns} <= want.by_name.keys()
             if rule and index.serves not in wanted and not {*have.primary_key} <= {*index.columns}:
                 yield (
                     f"{want.name}: {index.name or 'a unique index'} keeps {', '.join(index.columns)} unique, which no"
