@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -30,6 +31,7 @@ import postgres_server
 import promises as book
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+JOBS: Final = (os.cpu_count() or 1) + 1  # a third of a cell is waiting: for modules that block, for servers that start
 CONTRACT: Final = "integration-tests/contract"
 
 
@@ -175,7 +177,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dependencies", action="append", choices=list(environments.SETS), help="these alone")
     parser.add_argument("--list", action="store_true", help="print the combinations as JSON, and try nothing")
     parser.add_argument("--write", action="store_true", help="write the results into README.md and the documentation")
-    parser.add_argument("--jobs", type=int, default=2, help="environments that are tried at once")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="environments that are tried at once")
     parser.add_argument("--root", type=Path, default=book.PROJECT)
     return parser.parse_args(arguments)
 

@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from kailash._lazy import Late
 from kailash.capability import Catalogue
 from kailash.errors import ConfigurationError, KailashError
 from nexus import wire
@@ -27,6 +28,8 @@ from nexus.options import Options
 
 if TYPE_CHECKING:
     import uvicorn
+else:
+    uvicorn = Late("uvicorn")  # 60 ms; only who serves pays for it
 
 logger = logging.getLogger("nexus")
 
@@ -278,8 +281,6 @@ class Server:
 def _make_uvicorn(
     application: ASGI, listening: threading.Event, release: Callable[[], None], *, websockets: bool
 ) -> uvicorn.Server:
-    import uvicorn  # 60 ms; only who serves pays for it
-
     class Quiet(uvicorn.Server):
         """A server that leaves signals to us and says when it listens."""
 
