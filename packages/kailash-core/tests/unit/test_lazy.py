@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kailash._lazy import Late, exports
+from kailash._version import __version__
 
 
 @pytest.fixture
-def package(tmp_path: Path, imports_are_forgotten: None) -> Iterator[str]:
+def package(tmp_path: Path, imports_are_forgotten: None) -> str:
     """A package on the core: one module uses a name that no core has, one needs something that is not installed."""
     home = tmp_path / "standing"
     home.mkdir()
@@ -21,7 +21,7 @@ def package(tmp_path: Path, imports_are_forgotten: None) -> Iterator[str]:
     (home / "newer.py").write_text("from kailash.errors import NameOfTheFuture\n")
     (home / "extra.py").write_text("import not_installed_anywhere\n")
     sys.path.insert(0, str(tmp_path))
-    yield "standing"
+    return "standing"
 
 
 def test_a_public_name_is_imported_when_it_is_asked_for(package: str) -> None:
@@ -38,11 +38,10 @@ def test_a_core_that_is_too_old_is_named(package: str) -> None:
     """Installed against what the metadata say: an installer refuses it, and `pip check` tells of it."""
     find, _ = exports(package, {"thing": "standing.newer"})
 
-    with pytest.raises(
-        ImportError, match=r"standing needs another kailash-core than \d+\.\d+\.\d+.*`pip check`"
-    ) as told:
+    with pytest.raises(ImportError, match="standing needs another kailash-core than") as told:
         find("thing")
 
+    assert told.value.msg.endswith(f"{__version__}, which is installed; see `pip check`")
     assert "NameOfTheFuture" in str(told.value.__cause__)
 
 
