@@ -42,10 +42,13 @@ OURS_SINCE_15: Final = (
 
 
 class Databases:
-    """The databases of one process on one server, over one connection. Closing it drops them."""
+    """The databases of one process on one server, over one connection. Closing it drops them.
 
-    def __init__(self, server_url: str) -> None:
-        self._url = server_url
+    uses: tests that one database serves; 1: each is new.
+    """
+
+    def __init__(self, server_url: str, *, uses: int = USES) -> None:
+        self._url, self._uses = server_url, uses
         self._connection = psycopg2.connect(server_url)
         self._connection.autocommit = True
         self._new = self._connection.server_version >= SINCE_15
@@ -69,7 +72,7 @@ class Databases:
         """Empty a database for others, or drop it."""
         uses = self._used.pop(name) + 1
         self.ask(f"SELECT count(pg_terminate_backend(pid, {PATIENCE})) FROM pg_stat_activity WHERE datname = '{name}'")
-        if uses < USES and self._emptied(name):
+        if uses < self._uses and self._emptied(name):
             self._spare.append((name, uses))
         else:
             self._drop(name)

@@ -16,6 +16,7 @@ from msgspec import Meta
 from benchmarks import harness, results
 from benchmarks.limits import tables
 from dataflow import DataFlow
+from spare_databases import Databases
 
 LINES: pytest.StashKey[list[harness.Line]] = pytest.StashKey()
 
@@ -38,6 +39,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if config.stash[LINES]:
         terminalreporter.section("ours over the limit")
         terminalreporter.write_line(harness.table(config.stash[LINES]))
+
+
+@pytest.fixture(scope="session")
+def databases_of_the_server(postgres_server_url: str) -> Iterator[Databases]:
+    """Each database is new: the catalogue of one that was used holds what others left in it."""
+    with contextlib.closing(Databases(postgres_server_url, uses=1)) as databases:
+        yield databases
 
 
 @pytest.fixture
