@@ -33,6 +33,7 @@ from dataflow.features import (
     monitoring,
     rekeying,
     related,
+    walls,
 )  # fmt: skip
 from dataflow.ledger.spelling import MASK
 from dataflow.model.declare import declare
@@ -43,6 +44,7 @@ from dataflow.operations import values as ops
 from dataflow.perform import perform, planned, tenant_of
 from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
+from dataflow.schema.connection import Connect
 from dataflow.schema.front import Schema, Settings
 from dataflow.tenants import ForTenants
 from dataflow.transactions.block import Block
@@ -110,7 +112,9 @@ class DataFlow(Described, ForTenants):
                 f"model {spec.name} has encrypted fields, and there is no key",
                 hint=f"pass encryption_key; {keyring.HINT}",
             )
-        self._told.decide(self.models.register(spec))
+        registered = self.models.register(spec)
+        registered.walled = self.options.row_level_security and spec.options.multi_tenant
+        self._told.decide(registered)
         return cls
 
     # -- operations ------------------------------------------------------------------------------------------
@@ -244,7 +248,7 @@ class DataFlow(Described, ForTenants):
             raise ConfigurationError("there is no key", hint="pass encryption_key, the new key first")
         self.prepare()
         specs = [model.spec for model in self.models.stored]
-        return rekeying.rekey(self._sync.ddl, specs, self._keyring, self.options.migration_lock_timeout, progress)
+        return rekeying.rekey(self._ddl, specs, self._keyring, self.options.migration_lock_timeout, progress)
 
     @cached_property
     def _answering(self) -> answering.Answering:
@@ -282,7 +286,7 @@ class DataFlow(Described, ForTenants):
     def schema(self) -> Schema:
         """The schema: ``plan()``, ``migrate()``, ``rollback()``, ``history()``, and more."""
         settings = Settings.read(self.options, self.url.options.get("application_name", ""))
-        return Schema(self.connection, self.models, settings)
+        return Schema(self._ddl, self.models, settings)
 
     def register_schema_as_models(self, tables: Iterable[str] | None = None) -> list[str]:
         """Declare a model for each table (or for *tables* alone) that one can stand for; return their names.
@@ -337,12 +341,15 @@ class DataFlow(Described, ForTenants):
                 self.schema.compare()
             sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
             if sealed and self._keyring is not None:
-                keys.install(self._sync.ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
+                keys.install(self._ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
             if tellers := self._told.tellers:
-                ledger.install(self._sync.ddl, self.options.migration_lock_timeout, tellers, make=make)
+                ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make)
             said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
             if self.options.cache_enabled or said:
                 self._answering.prepare(self.models, make=make)
+            if walled := [model for model in self.models if model.walled]:
+                specs = [each.spec for model in walled for each in (model, model.past) if each is not None]
+                walls.install(self._sync.ddl, self.options.migration_lock_timeout, specs, make=make)
             self._prepared = revision
 
     create_tables = initialize = prepare
@@ -441,6 +448,11 @@ class DataFlow(Described, ForTenants):
     @cached_property
     def _runs(self) -> RunStore:
         return RunStore(self._home, self.url.dialect, self._keyring)
+
+    @cached_property
+    def _ddl(self) -> Connect:
+        """The connections of the schema's work."""
+        return walls.beyond(self._sync.ddl) if self.options.row_level_security else self._sync.ddl
 
     @cached_property
     def _sync(self) -> SyncExecutor:

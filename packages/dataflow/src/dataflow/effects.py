@@ -87,7 +87,12 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class Atomically(msgspec.Struct, frozen=True):
-    """From here to the end of the plan: one transaction (or a savepoint of the one already open)."""
+    """From here to the end of the plan: one transaction (or a savepoint of the one already open).
+
+    savepoint: whether, in a transaction that is already open, it can be undone by itself.
+    """
+
+    savepoint: bool = True
 
 
 class Errand(ABC):
@@ -161,9 +166,9 @@ def repeat(
     return touched
 
 
-def atomically() -> DataPlan[None]:
-    """Ask that all that follows commits or fails as one."""
-    yield Atomically()
+def atomically(*, savepoint: bool = True) -> DataPlan[None]:
+    """Ask that all that follows commits or fails as one; see `Atomically`."""
+    yield Atomically(savepoint)
 
 
 def after_commit(*deeds: Callable[[], None]) -> DataPlan[None]:

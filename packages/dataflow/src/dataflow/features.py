@@ -8,7 +8,7 @@ from kailash._lazy import Late
 
 __all__ = [
     "answering", "auditing", "feeding", "keeping", "keyring", "keys", "ledger", "monitoring", "rekeying", "related",
-    "telling",
+    "telling", "walls",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dataflow.ledger import keeping, telling
     from dataflow.model import keyring
     from dataflow.operations import related
-    from dataflow.schema import keys, ledger
+    from dataflow.schema import keys, ledger, walls
 else:
     answering = Late("dataflow.answering")
     auditing = Late("dataflow.audit")
@@ -32,3 +32,4 @@ else:
     rekeying = Late("dataflow.rekey")
     related = Late("dataflow.operations.related")
     telling = Late("dataflow.ledger.telling")
+    walls = Late("dataflow.schema.walls")

@@ -1,8 +1,7 @@
-"""The options of `DataFlow`, their older names, and the ones whose feature this version does not have.
+"""The options of `DataFlow`, and their older names.
 
 Rule 1: an unknown keyword is a TypeError that names the closest one; nothing is ignored in silence.
 Rule 2: an older name works, with one DeprecationWarning that gives the new spelling.
-Rule 3: asking for a feature that is not there is an error; refusing it (``False``, ``None``) is not.
 """
 
 from __future__ import annotations
@@ -43,18 +42,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     invalidation_events: Mapping[str, Any] = {}  # what else a write makes old
     audit_logging: bool = False
     multi_tenant: bool = False
-    row_level_security: bool = False
+    row_level_security: bool = False  # PostgreSQL keeps tenants apart as well
     encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
     change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
     tdd_mode: bool = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
     test_mode: bool = False  # the same
-
-
-NOT_YET: Final = frozenset(
-    {
-        "row_level_security",
-    }
-)
 
 
 class Renamed(msgspec.Struct, frozen=True):
@@ -105,8 +97,6 @@ def read(database_url: str | None, keywords: Mapping[str, Any]) -> Options:
 def _take(given: dict[str, Any], name: str, value: Any, spelled: str) -> None:
     if name in given and name != "database_url" and given[name] != value:
         raise TypeError(f"DataFlow() got {spelled!r}, which is {name!r}, twice, with two values")
-    if name in NOT_YET and value not in (None, False):
-        raise NotAvailableError(f"{name} is not available in this version of dataflow", hint=f"leave {name} out")
     given[name] = value
 
 
@@ -126,6 +116,11 @@ def _checked(given: Mapping[str, Any]) -> Options:
         raise NotAvailableError(
             f"change_detection_method={options.change_detection_method!r} is not available here in this version",
             hint='"outbox" tells of all that goes through dataflow, and on PostgreSQL of all SQL',
+        )
+    if options.row_level_security and sqlite:
+        raise ConfigurationError(
+            "row_level_security=True, and SQLite has no row level security",
+            hint="leave it out: tenants are kept apart all the same, by dataflow alone",
         )
     if options.max_overflow is not None and options.max_overflow < 0:
         raise ConfigurationError("max_overflow must not be negative")

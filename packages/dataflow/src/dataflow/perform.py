@@ -12,7 +12,7 @@ from typing import Any
 
 from dataflow.effects import DataPlan, after_commit
 from dataflow.model.registry import Model
-from dataflow.operations import plans
+from dataflow.operations import plans, walled
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 from dataflow.rewrites import apply as rewrites
@@ -32,12 +32,13 @@ def planned(
 ) -> DataPlan[Any]:
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
-    if isinstance(operation, ops.ASKING):
-        return plan
-    if model.teller is not None:
+    writes = not isinstance(operation, ops.ASKING)
+    if writes and model.teller is not None:
         whose = current() if context is ANONYMOUS else settled(context)
         plan = model.teller.tell(plan, operation, whose, dialect, now)
-    if model.touch:
+    if model.walled:
+        plan = walled.within(plan, tenant_of(model, context))
+    if writes and model.touch:
         return _touching(plan, model.touch.deeds(type(operation), tenant_of(model, context)))
     return plan
 

@@ -44,17 +44,6 @@ def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) ->
     assert db.options == DataFlow(MEMORY).options
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["row_level_security"],
-)
-def test_a_feature_of_a_later_version_is_refused_when_it_is_asked_for(name: str) -> None:
-    with pytest.raises(NotAvailableError, match=name):
-        DataFlow(MEMORY, **{name: True})
-
-    DataFlow(MEMORY, **{name: False})
-
-
 @pytest.mark.parametrize("method", ["polling", "database_triggers"])
 def test_a_way_to_detect_changes_that_is_not_there_is_refused(method: str) -> None:
     with pytest.raises(NotAvailableError, match=method):

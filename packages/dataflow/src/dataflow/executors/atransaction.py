@@ -259,18 +259,18 @@ class AsyncWork:
             case Repeat():
                 return await target.repeat(effect)
             case Atomically():
-                await self.enclose()
+                await self.enclose(savepoint=effect.savepoint)
             case AfterCommit():
                 self.deeds.extend(effect.deeds)
             case _:
                 assert_never(effect)
         return None
 
-    async def enclose(self) -> None:
+    async def enclose(self, *, savepoint: bool) -> None:
         """All that follows is one: a new transaction, or a savepoint of the one the plan runs in."""
         if self.transaction is None:
             self.transaction = AsyncTransaction(self.engine, await self.engine.begin(""))
-        elif self.within is not None and self.savepoint is None:
+        elif savepoint and self.within is not None and self.savepoint is None:
             self.savepoint = await self.within.savepoint()
 
     async def succeed(self) -> None:

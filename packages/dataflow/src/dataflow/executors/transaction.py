@@ -256,18 +256,18 @@ class Work:
             case Repeat():
                 return target.repeat(effect)
             case Atomically():
-                self.enclose()
+                self.enclose(savepoint=effect.savepoint)
             case AfterCommit():
                 self.deeds.extend(effect.deeds)
             case _:
                 assert_never(effect)
         return None
 
-    def enclose(self) -> None:
+    def enclose(self, *, savepoint: bool) -> None:
         """All that follows is one: a new transaction, or a savepoint of the one the plan runs in."""
         if self.transaction is None:
             self.transaction = Transaction(self.engine)
-        elif self.within is not None and self.savepoint is None:
+        elif savepoint and self.within is not None and self.savepoint is None:
             self.savepoint = self.within.savepoint()
 
     def succeed(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from dataflow.ledger.spelling import FUNCTION, literal, on_postgresql, on_sqlite, quoted
-from dataflow.model.spec import FieldSpec, ModelSpec
+from dataflow.model.spec import TENANT, FieldSpec, ModelSpec
 
 TABLE: Final = "dataflow_changes"
 HEAD: Final = "dataflow_changes_head"
@@ -66,7 +66,8 @@ class Trigger(msgspec.Struct, frozen=True):
 
 def tenant_of(spec: ModelSpec, row: str, otherwise: str) -> str:
     """Return the expression of the tenant of a change: the record's own where it has one."""
-    return f"{row}.{quoted('tenant_id')}" if "tenant_id" in spec.by_name else otherwise
+    own = spec.by_name.get(TENANT)
+    return otherwise if own is None else f"{row}.{quoted(own.stored_as)}"
 
 
 def key_of(spec: ModelSpec, row: str) -> str:

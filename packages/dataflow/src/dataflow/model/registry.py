@@ -39,13 +39,14 @@ class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""
 
     __slots__ = (
-        "__weakref__", "_models", "_table", "cache", "past", "rewrites", "spec", "teller", "then", "touch",
+        "__weakref__", "_models", "_table", "cache", "past", "rewrites", "spec", "teller", "then", "touch", "walled",
     )  # fmt: skip
 
     def __init__(self, spec: ModelSpec, models: Models | None = None) -> None:
         self.spec = spec
         self.past: Model | None = Model(past.of(spec), models) if spec.options.kept else None  # its records' versions
         self.then: Mapping[str, Model] = {}  # as its records were: `dataflow.operations.past`
+        self.walled = False  # whether PostgreSQL confines it to a tenant as well (`dataflow.operations.walled`)
         self.rewrites: Any = None  # what its policies make of operations: `dataflow.rewrites.apply`
         self._models = models
         self._table: sa.Table | None = None

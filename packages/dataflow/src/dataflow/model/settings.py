@@ -142,7 +142,7 @@ def indexes(cls: type, table_name: str, columns: Sequence[str], options: ModelOp
     if not isinstance(said, list | tuple):
         raise ModelError(f"__indexes__ of model {cls.__name__} must be a list of dicts")
     found = tuple(_index(cls.__name__, table_name, columns, each, options) for each in said)
-    if options.multi_tenant and all(index.fields != (TENANT, "id") for index in found):
+    if options.multi_tenant and not any(index.unique and index.fields == (TENANT, "id") for index in found):
         fields = (TENANT, "id")
         found = (*found, IndexSpec(naming.index_name(table_name, fields, unique=True), fields, unique=True))
     names = [index.name for index in found]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataflow.effects import DataPlan, Row, atomically, load, query, repeat
 from dataflow.errors import DuplicateError
 from dataflow.model.registry import Model
+from dataflow.model.spec import TENANT
 from dataflow.operations import late, limits
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import chosen
@@ -33,7 +34,7 @@ def create(operation: ops.BulkCreate, model: Model, dialect: Dialect) -> DataPla
         if operation.on_conflict == "skip":
             inserted += yield from _insert_new(batch, (), model, dialect, position, records)
         else:
-            inserted += yield from _insert(batch, model, dialect, records)
+            inserted += yield from _insert(batch, model, dialect, position, records)
     return ops.Bulk(processed, inserted=inserted, skipped=processed - inserted, records=records)
 
 
@@ -69,7 +70,7 @@ def upsert(operation: ops.BulkUpsert, model: Model, dialect: Dialect) -> DataPla
     for position, batch in enumerate(operation.batches):
         processed += len(batch.rows)
         if operation.resolution == "error":
-            inserted += yield from _insert(batch, model, dialect, None)
+            inserted += yield from _insert(batch, model, dialect, position, None)
         elif operation.resolution == "skip":
             inserted += yield from _insert_new(batch, operation.match, model, dialect, position, None)
         else:
@@ -84,19 +85,31 @@ def upsert(operation: ops.BulkUpsert, model: Model, dialect: Dialect) -> DataPla
 # -- inserting -----------------------------------------------------------------------------------------------
 
 
-def _insert(batch: ops.Batch, model: Model, dialect: Dialect, records: list[Row] | None) -> DataPlan[int]:
+def _insert(
+    batch: ops.Batch, model: Model, dialect: Dialect, position: int, records: list[Row] | None
+) -> DataPlan[int]:
     """Insert all rows, or fail; append them to *records* where these are wanted."""
     fields, rows = batch.fields, batch.rows
     if records is not None and "id" not in fields:
         ids = yield from reserved(len(rows), model, dialect)
         fields, rows = ("id", *fields), [(id, *row) for id, row in zip(ids, rows, strict=True)]
-    count = yield from load(lambda: model.table, fields, rows)
+    if model.walled:  # COPY does not go through row level security
+        count = yield from _insert_from(ops.Batch(fields, rows), model, position)
+    else:
+        count = yield from load(lambda: model.table, fields, rows)
     if model.spec.autoincrement and "id" in batch.fields:
         yield from advanced(max([row[batch.fields.index("id")] for row in rows]), model, dialect)
     if records is not None:
         blank = dict.fromkeys(model.spec.by_name)  # in order; what no row gives is null
         records.extend([blank | dict(zip(fields, row, strict=True)) for row in rows])
     return count
+
+
+def _insert_from(batch: ops.Batch, model: Model, position: int) -> DataPlan[int]:
+    incoming = yield from _arrive(batch, model, position)
+    build = late.statement("insert_from", model, batch.fields, incoming)
+    rows = yield from query((model, "insert from", batch.fields, incoming), build, {}, writes=True)
+    return rows.touched
 
 
 def _insert_new(
@@ -275,5 +288,5 @@ def _arrive(batch: ops.Batch, model: Model, position: int) -> DataPlan[str]:
 
 
 def _elsewhere(operation: ops.BulkUpsert) -> DuplicateError:
-    fields = ", ".join(operation.match)
+    fields = ", ".join([name for name in operation.match if name != TENANT])
     return DuplicateError(f"another {operation.model} has the same {fields} and may not be changed here")

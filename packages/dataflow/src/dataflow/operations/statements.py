@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dataflow.model import past
 from dataflow.model.registry import Model
-from dataflow.model.spec import DELETED
+from dataflow.model.spec import DELETED, TENANT
 from dataflow.operations import totals
 from dataflow.operations import values as ops
 from dataflow.query import binding, render
@@ -154,6 +154,11 @@ def _sequence(model: Model) -> sa.Function[str]:
 # -- PostgreSQL: from a temporary table ----------------------------------------------------------------------
 
 
+def insert_from(model: Model, fields: tuple[str, ...], incoming: str) -> sa.Executable:
+    """INSERT what arrived."""
+    return _insert_from(model, fields, incoming)
+
+
 def insert_new_from(
     model: Model, fields: tuple[str, ...], match: tuple[str, ...], incoming: str, *, returning: bool
 ) -> sa.Executable:
@@ -226,7 +231,7 @@ def insert_new(model: Model, fields: tuple[str, ...], match: tuple[str, ...]) ->
         sqlite.insert(model.table)
         .values(_blank(fields))
         .on_conflict_do_nothing(
-            index_elements=_columns(model, match) if match else None, index_where=_live(model, match)
+            index_elements=_target(model, match) if match else None, index_where=_live(model, match)
         )
     )
 
@@ -235,7 +240,7 @@ def insert_new_one(model: Model, fields: tuple[str, ...], match: tuple[str, ...]
     """INSERT a record, unless it meets a conflict; it comes back whole."""
     statement = sqlite.insert(model.table).values(_blank(fields))
     statement = statement.on_conflict_do_nothing(
-        index_elements=_columns(model, match) if match else None, index_where=_live(model, match)
+        index_elements=_target(model, match) if match else None, index_where=_live(model, match)
     )
     return statement.returning(*model.table.c)
 
@@ -264,7 +269,7 @@ def merge_each(
     """INSERT a record, or change the one with the same *match*. changes: as in `merge_from`."""
     statement = sqlite.insert(model.table).values(_blank(fields))
     return statement.on_conflict_do_update(
-        index_elements=_columns(model, match),
+        index_elements=_target(model, match),
         index_where=_live(model, match),
         set_=_taken(model, statement.excluded, *changes),
         where=render.condition(model.table, where) if where.shape != render.NOTHING_ASKED else None,
@@ -276,6 +281,19 @@ def existing(model: Model, match: tuple[str, ...], where: Where) -> sa.Executabl
     table = model.table
     counted = sa.select(sa.func.count().label("count")).select_from(table)
     return counted.where(render.among(table, match), render.condition(table, where))
+
+
+# -- the wall between tenants (PostgreSQL) ----------------------------------------------------------------------
+
+
+def wall(setting: str, every: str) -> sa.Executable:
+    """Say for whom the transaction acts: for ``_tenant``, or for all where ``_every`` is "on"."""
+    return sa.select(_said(setting, "_tenant"), _said(every, "_every"))
+
+
+def _said(setting: str, bind: str) -> sa.ColumnElement[str]:
+    value = sa.bindparam(bind, type_=sa.Text())
+    return sa.func.set_config(sa.literal(setting), value, sa.true(), type_=sa.Text()).label(bind)
 
 
 # -- versions of records -------------------------------------------------------------------------------------
@@ -322,6 +340,11 @@ def _past(model: Model) -> sa.Table:
 def _blank(names: Iterable[str]) -> dict[str, Any]:
     """Columns without values: each becomes a bind parameter of the column's name and type."""
     return dict.fromkeys(names)
+
+
+def _target(model: Model, match: tuple[str, ...]) -> list[sa.Column[Any]]:
+    """What SQLite takes for a target: no index that holds its row number, which an id may be; an id is unique alone."""
+    return [model.table.c.id] if {*match} == {TENANT, "id"} else _columns(model, match)
 
 
 def _columns(model: Model, fields: tuple[str, ...]) -> list[sa.Column[Any]]:

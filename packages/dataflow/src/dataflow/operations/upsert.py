@@ -11,6 +11,7 @@ from typing import Any
 from dataflow.effects import DataPlan, query
 from dataflow.errors import DuplicateError
 from dataflow.model.registry import Model
+from dataflow.model.spec import TENANT
 from dataflow.operations import late, limits
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
@@ -72,5 +73,5 @@ def _updated(operation: ops.Upsert, model: Model, same: All) -> DataPlan[list[di
 
 
 def _elsewhere(operation: ops.Upsert) -> DuplicateError:
-    fields = ", ".join(operation.match)
+    fields = ", ".join([name for name in operation.match if name != TENANT])
     return DuplicateError(f"another {operation.model} has the same {fields} and may not be changed here")

@@ -3,7 +3,8 @@
 Rule 1: no tenant is an error, never all records. Only `Context.all_tenants`, which says why, lifts the confinement,
         and then nothing can be created: a record has one owner.
 Rule 2: what is stored belongs to the tenant; what is found, changed or removed is the tenant's already.
-Rule 3: a record is matched within the tenant; by its id too, for an id of another tenant's record finds nothing.
+Rule 3: a record is matched within the tenant; by its id too, so that an id of another tenant's record finds nothing,
+        and whoever stores it is told what everybody is told of an id that is taken.
 """
 
 from __future__ import annotations
@@ -109,10 +110,11 @@ class Confinement:
     def bulk_upsert(self, operation: ops.BulkUpsert, context: Context, now: dt.datetime) -> ops.BulkUpsert:
         """Store them as the tenant's, or change the tenant's."""
         owner = self._owner(context)
+        skips = operation.resolution == "skip" and operation.match == ("id",)
         return replace(
             operation,
             batches=batches.extended(operation.batches, {TENANT: owner}),
-            match=_within(operation.match),
+            match=operation.match if skips else _within(operation.match),  # an id that is taken anywhere is skipped
             where=self._within(operation.where, owner),
         )
 
@@ -149,5 +151,5 @@ class Confinement:
 
 
 def _within(match: tuple[str, ...]) -> tuple[str, ...]:
-    """What records are told apart by: the id is unique by itself, the rest within the tenant."""
-    return match if match == ("id",) or TENANT in match else (TENANT, *match)
+    """What records are told apart by: within the tenant, by the id too, though it is unique by itself."""
+    return match if TENANT in match else (TENANT, *match)
