@@ -65,12 +65,17 @@ def compare(
     calls: int = 200,
     rounds: int = 15,
     throughput: bool = False,
+    paired: bool = False,
 ) -> Line:
-    """Measure two blocking callables in turn."""
+    """Measure two blocking callables in turn.
+
+    paired: ours is what the median of the rounds' own ratios makes of the limit, for two sides that differ by little:
+    what slows a round slows both of them.
+    """
     for warm in (ours, limit):
         _timed(warm, max(1, calls // 4))
     samples = [(_timed(limit, calls), _timed(ours, calls)) for _ in range(rounds)]
-    return _line(what, samples, reach, aim, throughput)
+    return _line(what, samples, reach, aim, throughput, paired=paired)
 
 
 async def acompare(
@@ -83,12 +88,13 @@ async def acompare(
     calls: int = 200,
     rounds: int = 15,
     tasks: int = 1,
+    paired: bool = False,
 ) -> Line:
     """Measure two coroutine functions in turn on the running loop; with *tasks*, that many at once, by throughput."""
     for warm in (ours, limit):
         await _atimed(warm, max(1, calls // 4), tasks)
     samples = [(await _atimed(limit, calls, tasks), await _atimed(ours, calls, tasks)) for _ in range(rounds)]
-    return _line(what, samples, reach, aim, tasks > 1)
+    return _line(what, samples, reach, aim, tasks > 1, paired=paired)
 
 
 def held_to(line: Line, *, reach: float, aim: float, parts: int = 1) -> Line:
@@ -109,13 +115,43 @@ def held_to(line: Line, *, reach: float, aim: float, parts: int = 1) -> Line:
     )
 
 
-def _line(what: str, samples: list[tuple[Sample, Sample]], reach: float, aim: float | None, throughput: bool) -> Line:
+def added(line: Line, *, reach: float, aim: float) -> Line:
+    """Return what ours takes longer than the limit, in seconds, held to seconds; the limit is there to be seen.
+
+    Times are those of the round that was disturbed least, as in `held_to`.
+    """
+    ours, limit = line.least
+    return Line(
+        f"{line.what} (more)",
+        ours - limit,
+        limit,
+        line.ours_cpu - line.limit_cpu,
+        line.limit_cpu,
+        reach,
+        aim,
+        absolute=True,
+    )
+
+
+def _line(
+    what: str,
+    samples: list[tuple[Sample, Sample]],
+    reach: float,
+    aim: float | None,
+    throughput: bool,
+    *,
+    paired: bool = False,
+) -> Line:
     limits, ours = [limit for limit, _ in samples], [mine for _, mine in samples]
+    wall, cpu = median([each.wall for each in ours]), median([each.cpu for each in ours])
+    if paired:
+        wall = median([each.wall for each in limits]) * median([mine.wall / limit.wall for limit, mine in samples])
+        cpu = median([each.cpu for each in limits]) * median([mine.cpu / limit.cpu for limit, mine in samples])
     return Line(
         what,
-        median([each.wall for each in ours]),
+        wall,
         median([each.wall for each in limits]),
-        median([each.cpu for each in ours]),
+        cpu,
         median([each.cpu for each in limits]),
         reach,
         aim,

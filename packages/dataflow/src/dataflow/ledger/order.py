@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from dataflow.effects import DataPlan, Row, Rows, atomically, query
+from dataflow.effects import DataPlan, Row, Rows, atomically, query, repeat
 from dataflow.errors import AuditBrokenError, FeedPositionError
 from dataflow.operations.dialect import Dialect
 from kailash._lazy import Late
@@ -105,9 +105,18 @@ def seal(dialect: Dialect, keys: Sequence[bytes]) -> DataPlan[Row]:
             return head
         links = _links(head["link"], rows.items, keys[0])
         sequences = [row["sequence"] for row in rows.items]
-        yield from _asked(f"seal on {dialect}", _sequences=sequences, _links=links)
+        yield from _linked(dialect, sequences, links)
         head = {**head, "sealed": sequences[-1], "entries": head["entries"] + len(links), "link": links[-1]}
         yield from _asked("sealed", _sealed=head["sealed"], _entries=head["entries"], _link=head["link"])
+
+
+def _linked(dialect: Dialect, sequences: list[int], links: list[str]) -> DataPlan[None]:
+    """Write down the links of these changes."""
+    if dialect == "postgresql":
+        yield from _asked("seal on postgresql", _sequences=sequences, _links=links)
+    else:
+        shape, rows = ("ledger", "seal on sqlite"), list(zip(sequences, links, strict=True))
+        yield from repeat(shape, lambda: statements.statement("seal on sqlite"), ("_sequence", "_link"), rows)
 
 
 def verify(dialect: Dialect, keys: Sequence[bytes]) -> DataPlan[Verified]:

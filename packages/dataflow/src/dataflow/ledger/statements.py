@@ -139,11 +139,8 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], dict[str, Any]]]] = {
         {},
     ),
     "seal on sqlite": (
-        (
-            f"UPDATE {TABLE} SET link = l.value FROM json_each(:_sequences) AS s JOIN json_each(:_links) AS l"
-            f" ON l.key = s.key WHERE {TABLE}.sequence = s.value"
-        ),
-        {"_sequences": Several(NUMBER), "_links": Several(TEXT)},
+        f"UPDATE {TABLE} SET link = :_link WHERE sequence = :_sequence",
+        {"_sequence": NUMBER, "_link": TEXT},
         {},
     ),
     "sealed": (

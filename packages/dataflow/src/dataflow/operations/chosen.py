@@ -16,10 +16,14 @@ def chosen(id: Any, where: Where) -> tuple[Hashable, dict[str, Any]]:
     """Return what the SQL text depends on, and the bind values."""
     if where is EVERYTHING:
         return (id is not None, None), ({} if id is None else {binding.ID: id})
-    values = binding.parameters(where)
+    shape: Hashable
+    if type(where) is binding.Ready:  # what policies ask of most reads, and nothing besides
+        shape, values = where.key, {**where.bound}
+    else:
+        shape, values = where.shape, binding.parameters(where)
     if id is not None:
         values[binding.ID] = id
-    return (id is not None, where.shape), values
+    return (id is not None, shape), values
 
 
 def counted(where: Where, model: Model) -> DataPlan[int]:

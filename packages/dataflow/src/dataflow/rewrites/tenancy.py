@@ -83,7 +83,7 @@ class Confinement:
 
     def see(self, operation: Any, context: Context, now: dt.datetime) -> Any:
         """Find only what is the tenant's and, unless the operation says otherwise, not deleted."""
-        tenant = context.tenant or self._tenant(context)
+        tenant = context.tenant or (current().tenant if context is ANONYMOUS else None) or self._tenant(context)
         if tenant is None or operation.deleted != "hidden":
             return self.narrow(softdelete.seen(operation, context, now), context, now)
         live = (self._known.get(tenant) or self._remember(tenant))[1]
