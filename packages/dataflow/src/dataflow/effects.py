@@ -32,8 +32,8 @@ class Rows(msgspec.Struct, frozen=True):
 class Told(msgspec.Struct, frozen=True):
     """What the triggers of a SQLite connection are told of a write (`dataflow.ledger`).
 
-    triggers: the statements that make them, which a connection runs once. values: who writes, when and why.
-    loads: the statements that tell of a whole load, instead of the triggers.
+    triggers: the statements that drop and make each of them, in turns, which a connection runs once. values: who
+    writes, when and why. loads: the statements that tell of a whole load, instead of the triggers.
     """
 
     triggers: tuple[str, ...]

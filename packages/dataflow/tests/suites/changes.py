@@ -21,7 +21,7 @@ from dataflow.errors import (
 )
 from dataflow.model.spec import Secret
 from kailash.context import Context
-from kailash.errors import ConfigurationError
+from kailash.errors import ConfigurationError, WorkflowExecutionError
 from kailash.events import Event
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.builder import WorkflowBuilder
@@ -119,6 +119,25 @@ class Told(Shop):
 
         assert written["inserted"] == 24
         assert [each.after["email"] for each in shop.db.feed.read() if each.after] == [row["email"] for row in rows]
+
+    def test_a_large_bulk_leaves_what_follows_told(self, shop: Face) -> None:
+        """Kept or refused, alone or in a transaction: large ones are told of as a whole."""
+        rows = [{"email": f"{n}@example.org"} for n in range(150)]
+
+        for attempt in range(2):
+            with pytest.raises(DuplicateError):
+                shop.do("customers.bulk_create", data=[*rows, rows[0]])
+            with shop.transaction():
+                with pytest.raises(DuplicateError), shop.transaction():
+                    shop.do("customers.bulk_create", data=[*rows, rows[0]])
+                self.customer(shop, f"within{attempt}@example.org")
+            self.customer(shop, f"alone{attempt}@example.org")
+        shop.do("customers.bulk_create", data=rows)
+        self.customer(shop, "last@example.org")
+
+        told = [each.after["email"].partition("@")[0] for each in shop.db.feed.read() if each.after]
+        numbers = [str(n) for n in range(150)]
+        assert told == ["within0", "alone0", "within1", "alone1", *numbers, "last"]
 
     @pytest.mark.parametrize("resolution", ["update", "skip"])
     def test_a_bulk_upsert_tells_what_came_and_what_changed(self, shop: Face, resolution: str) -> None:
@@ -410,37 +429,65 @@ class Audited(Shop):
         assert [each.model for each in shop.db.audit.query()] == ["Customer"]
         assert len(changes(shop)) == 2
 
-    def test_a_write_that_cannot_be_audited_does_not_happen(self, shop: Face) -> None:
+    @pytest.mark.parametrize(
+        ("what", "given"),
+        [
+            ("create", {"email": "b@example.org"}),
+            ("update", {"id": 1, "name": "changed"}),
+            ("update", {"filter": {"name": ""}, "fields": {"name": "changed"}}),
+            ("upsert", {"where": {"email": "b@example.org"}, "create": {}, "update": {}}),
+            ("upsert", {"where": {"email": "ann@example.org"}, "create": {}, "update": {"name": "changed"}}),
+            ("delete", {"id": 1}),
+            ("bulk_create", {"data": [{"email": "b@example.org"}]}),
+            ("bulk_create", {"data": [{"email": f"{n}@example.org"} for n in range(150)]}),
+            ("bulk_create", {"data": [{"email": "b@example.org"}], "returning": True}),
+            ("bulk_create", {"data": [{"email": "b@example.org"}], "on_conflict": "skip"}),
+            ("bulk_create", {"data": [{"email": "b@example.org"}], "atomic": False}),
+            ("bulk_update", {"filter": {"id": 1}, "update": {"name": "changed"}}),
+            ("bulk_update", {"data": [{"id": 1, "name": "changed"}]}),
+            ("bulk_upsert", {"data": [{"email": "ann@example.org", "name": "changed"}], "conflict_on": ["email"]}),
+            ("bulk_delete", {"ids": [1]}),
+        ],
+    )
+    def test_a_write_that_cannot_be_audited_does_not_happen(self, shop: Face, what: str, given: dict[str, Any]) -> None:
+        """By whichever path, alone, in a transaction or in a workflow."""
         self.customer(shop)
-        with shop.db._sync.ddl() as connection:
+        before = shop.do("customers.list")["records"]
+        with shop.db.connection() as connection:
             connection.ask("DROP TABLE dataflow_changes")
 
         with pytest.raises(DataFlowError):
-            self.customer(shop, "b@example.org")
-        with pytest.raises(DataFlowError):
-            shop.do("customers.bulk_create", data=[{"email": "c@example.org"}])
+            shop.do(f"customers.{what}", given)
+        with pytest.raises(DataFlowError), shop.transaction():
+            shop.do(f"customers.{what}", given)
+        builder = WorkflowBuilder()
+        builder.add_node(f"Customer{what.title().replace('_', '')}Node", "one", given)
+        with pytest.raises(WorkflowExecutionError):
+            LocalRuntime().execute(builder.build())
 
-        assert shop.do("customers.count") == {"count": 1}
+        assert shop.do("customers.list")["records"] == before
 
     @pytest.mark.parametrize(
-        "tampering",
+        ("tampering", "named"),
         [
-            "UPDATE dataflow_changes SET actor = 'mallory' WHERE sequence = 2",
-            "UPDATE dataflow_changes SET after = '{}' WHERE sequence = 1",
-            "DELETE FROM dataflow_changes WHERE sequence = 2",
-            "DELETE FROM dataflow_changes WHERE sequence = 3",
-            "DELETE FROM dataflow_changes",
-            "UPDATE dataflow_changes SET link = NULL WHERE sequence = 3",
+            ("UPDATE dataflow_changes SET actor = 'mallory' WHERE sequence = 2", "entry 2,"),
+            ("UPDATE dataflow_changes SET after = '{}' WHERE sequence = 1", "entry 1,"),
+            ("UPDATE dataflow_changes SET at = '2000-01-01T00:00:00.000000+00:00' WHERE sequence = 3", "entry 3,"),
+            ("UPDATE dataflow_changes SET audited = (1 = 0) WHERE sequence = 2", "entry 3, or one before"),
+            ("DELETE FROM dataflow_changes WHERE sequence = 2", "entry 3, or one before"),
+            ("DELETE FROM dataflow_changes WHERE sequence = 3", "has 2 entries, and 3 were"),
+            ("DELETE FROM dataflow_changes", "has 0 entries, and 3 were"),
+            ("UPDATE dataflow_changes SET link = NULL WHERE sequence = 3", "entry 3,"),
         ],
     )
-    def test_an_entry_that_was_changed_or_removed_is_noticed(self, shop: Face, tampering: str) -> None:
+    def test_an_entry_that_was_changed_or_removed_is_named(self, shop: Face, tampering: str, named: str) -> None:
         for number in range(3):
             self.customer(shop, f"{number}@example.org")
         assert shop.db.audit.verify().entries == 3
-        with shop.db._sync.ddl() as connection:
+        with shop.db.connection() as connection:
             connection.ask(tampering)
 
-        with pytest.raises(AuditBrokenError):
+        with pytest.raises(AuditBrokenError, match=named):
             shop.db.audit.verify()
 
     def test_the_chain_goes_on_after_it_was_looked_at(self, shop: Face) -> None:
@@ -453,12 +500,28 @@ class Audited(Shop):
         assert len({each.link for each in links}) == 3
 
     def test_what_is_left_after_old_entries_are_forgotten_still_holds(self, shop: Face) -> None:
+        """Whatever the clock of the machine did meanwhile: it may have been set back, and then fewer are forgotten."""
         for number in range(3):
             self.customer(shop, f"{number}@example.org")
-        third = shop.db.audit.query(limit=1)[0]
+        at = [each.at for each in reversed(shop.db.audit.query())]
+        old = next(place for place, moment in enumerate(at) if moment >= at[2])
 
-        assert shop.db.audit.purge(third.at) == 2
+        assert shop.db.audit.purge(at[2]) == old
 
-        assert shop.db.audit.verify().entries == 1
+        assert shop.db.audit.verify().entries == 3 - old
         self.customer(shop, "later@example.org")
+        assert shop.db.audit.verify().entries == 4 - old
+
+    def test_a_clock_that_was_set_back_makes_nothing_forgotten_too_early(self, shop: Face) -> None:
+        """An entry is as old as it says, and those after one that is young enough stay with it."""
+        for number in range(3):
+            self.customer(shop, f"{number}@example.org")
+        number = "position" if shop.db.url.dialect == "postgresql" else "sequence"
+        with shop.db.connection() as connection:
+            for place, day in ((1, 1), (2, 20), (3, 2)):
+                moment = f"2026-01-{day:02}T00:00:00.000000+00:00"
+                connection.ask(f"UPDATE dataflow_changes SET at = ? WHERE {number} = ?", (moment, place))
+
+        assert shop.db.audit.purge(dt.datetime(2026, 1, 10, tzinfo=dt.UTC)) == 1
+        assert [each.id for each in shop.db.audit.query()] == [3, 2]
         assert shop.db.audit.verify().entries == 2

@@ -172,7 +172,10 @@ def _is_json(field: FieldSpec) -> bool:
 
 
 def on_connections(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) -> tuple[str, ...]:
-    """Return the statements of the triggers that a connection makes for itself (SQLite)."""
+    """Return the statements of the triggers that a connection makes for itself (SQLite).
+
+    Each is dropped and made, in turns.
+    """
     same = f"{key_of(spec, 'OLD')} IS {key_of(spec, 'NEW')}"
     changed = _insert(spec, "'update'", "NEW", ("OLD", "NEW"), audited=audited, masked=masked)
     went = _insert(spec, "'delete'", "OLD", ("OLD", ""), audited=audited, masked=masked)
