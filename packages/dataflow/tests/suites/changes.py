@@ -516,11 +516,11 @@ class Audited(Shop):
         """An entry is as old as it says, and those after one that is young enough stay with it."""
         for number in range(3):
             self.customer(shop, f"{number}@example.org")
-        number = "position" if shop.db.url.dialect == "postgresql" else "sequence"
+        numbered = "position" if shop.db.url.dialect == "postgresql" else "sequence"
         with shop.db.connection() as connection:
             for place, day in ((1, 1), (2, 20), (3, 2)):
                 moment = f"2026-01-{day:02}T00:00:00.000000+00:00"
-                connection.ask(f"UPDATE dataflow_changes SET at = ? WHERE {number} = ?", (moment, place))
+                connection.ask(f"UPDATE dataflow_changes SET at = ? WHERE {numbered} = ?", (moment, place))
 
         assert shop.db.audit.purge(dt.datetime(2026, 1, 10, tzinfo=dt.UTC)) == 1
         assert [each.id for each in shop.db.audit.query()] == [3, 2]
