@@ -57,7 +57,5 @@ def test_old_code_works_on_the_new_schema_and_new_code_on_the_old(database_url: 
     hand_over(database_url, before, after, by_hand=True)
 
 
-@pytest.mark.since("dataflow", "0.12.0")
 def test_new_code_brings_the_new_schema_with_it(database_url: str) -> None:
-    """Before 0.12.0, no table that exists was changed."""
     hand_over(database_url, OTHER, sys.executable, by_hand=False)
