@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
 
 DEFAULT_URL: Final = "sqlite:///dataflow.db"
+Mode: TypeAlias = Literal["rollback", "template"]  # how a test is isolated; True is "rollback"
 METHODS: Final = (None, "outbox", "database_triggers", "polling")
 
 
@@ -45,8 +46,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     row_level_security: bool = False  # PostgreSQL keeps tenants apart as well
     encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
     change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
-    tdd_mode: bool = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
-    test_mode: bool = False  # the same
+    tdd_mode: bool | Mode = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
+    test_mode: bool | Mode = False  # the same
 
 
 class Renamed(msgspec.Struct, frozen=True):

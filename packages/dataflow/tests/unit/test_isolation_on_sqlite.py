@@ -11,3 +11,9 @@ class TestIsolation(isolation.Isolation):
     @pytest.fixture
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
+
+
+class TestTemplates(isolation.Templates):
+    @pytest.fixture
+    def url(self, sqlite_url: str) -> str:
+        return sqlite_url

@@ -1,4 +1,7 @@
-"""The block of a task: ``async with db.transaction():``."""
+"""The block of a task: ``async with db.transaction():``.
+
+Inside a blocking block, which is how a test isolates what it calls, it is a savepoint of that one, on threads.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Self, TypeVar
 from dataflow.effects import DataPlan
 from dataflow.executors.atransaction import AsyncSavepoint, AsyncTransaction
 from dataflow.executors.transaction import checked_isolation
+from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, Joined, ended, find, foreign, refuse_inner, refuse_level
 
 T = TypeVar("T")
@@ -18,7 +22,8 @@ class AsyncBlock:
     """Like `dataflow.transactions.block.Block`, on one event loop."""
 
     __slots__ = (
-        "_cut", "_ended", "_lock", "_loop", "_outer", "_savepoint", "_transaction", "around", "home", "isolation",
+        "_blocking", "_cut", "_ended", "_lock", "_loop", "_outer", "_savepoint", "_transaction", "around", "home",
+        "isolation",
     )  # fmt: skip
 
     def __init__(self, home: Home | None, isolation: str | None, around: Joined | None = None) -> None:
@@ -29,6 +34,7 @@ class AsyncBlock:
         self._outer: AsyncBlock | None = None
         self._transaction: AsyncTransaction | None = None
         self._savepoint: AsyncSavepoint | None = None
+        self._blocking: Block | None = None  # which does the work, inside a blocking block
         self._lock = asyncio.Lock()  # of the connection: held for each plan, and by an inner block
         self._loop = _running()
         self._ended = ""
@@ -37,14 +43,17 @@ class AsyncBlock:
     @property
     def started(self) -> bool:
         """Whether it holds a connection."""
-        return self._transaction is not None
+        return self._transaction is not None or self._blocking is not None
 
     async def arun(self, plan: DataPlan[T]) -> T:
         """Run *plan* in it, which begins it at the first. Raises: TransactionError when it has ended."""
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            raise foreign("under asyncio")
+            raise foreign()
         async with self._lock:
             transaction = await self._begun()
+            if transaction is None:
+                assert self._blocking is not None
+                return await self._blocking.arun(plan)
             assert self.home is not None
             try:
                 return await self.home.aio().run(plan, transaction)
@@ -54,8 +63,10 @@ class AsyncBlock:
 
     def run(self, plan: DataPlan[T]) -> T:
         """Run *plan* in it from another thread, blocking that thread."""
+        if self._blocking is not None:
+            return self._blocking.run(plan)
         if self._loop is None or self._loop is _running():
-            raise foreign("under asyncio")
+            raise foreign()
         return asyncio.run_coroutine_threadsafe(self.arun(plan), self._loop).result()
 
     async def start(self) -> None:
@@ -82,6 +93,9 @@ class AsyncBlock:
         if self._ended:
             return
         self._ended = "rolled back"
+        if self._blocking is not None:
+            self._blocking.rollback()
+            self._leave()
         if self._transaction is None:
             return
         self._transaction.broken = self._transaction.broken or asyncio.CancelledError()
@@ -113,10 +127,11 @@ class AsyncBlock:
             self.abandon()
             raise
 
-    async def _begun(self) -> AsyncTransaction:
+    async def _begun(self) -> AsyncTransaction | None:
+        """Return its transaction; None where a blocking block does the work."""
         if self._ended:
             raise ended(self._ended)
-        if self._transaction is None:
+        if not self.started:
             assert self.home is not None
             self._loop = asyncio.get_running_loop()
             outer = find(self.around, self.home)
@@ -126,16 +141,20 @@ class AsyncBlock:
             else:
                 refuse_level(self, outer)
                 await self._mark(outer)
-        assert self._transaction is not None
         return self._transaction
 
     async def _mark(self, outer: Joined) -> None:
-        if not isinstance(outer, AsyncBlock):
-            raise foreign("blocking")
+        if isinstance(outer, Block):
+            self._blocking = await _inside(outer, self)
+            return
+        assert isinstance(outer, AsyncBlock)
         await outer._lock.acquire()
         try:
             self._transaction = await outer._begun()
-            self._savepoint = await self._transaction.savepoint()
+            if self._transaction is not None:
+                self._savepoint = await self._transaction.savepoint()
+            elif outer._blocking is not None:
+                self._blocking = await _inside(outer._blocking, self)
         except BaseException:
             self._transaction = None
             outer._lock.release()
@@ -146,7 +165,9 @@ class AsyncBlock:
         self._ended = "committed" if keep else "rolled back"
         what = self._savepoint or self._transaction
         try:
-            if isinstance(what, AsyncSavepoint) and keep:
+            if self._blocking is not None:
+                await asyncio.to_thread(self._blocking.commit if keep else self._blocking.rollback)
+            elif isinstance(what, AsyncSavepoint) and keep:
                 await what.release()
             elif isinstance(what, AsyncTransaction) and keep:
                 await what.commit()
@@ -169,6 +190,18 @@ class AsyncBlock:
             outer._lock.release()
             if outer._cut and self._transaction is not None:
                 self._transaction.abandon()
+
+
+async def _inside(outer: Block, around: AsyncBlock) -> Block:
+    """Return a block that has begun inside *outer*; the wait for other savepoints of it is a thread's."""
+    block = Block(around.home, around.isolation, outer)
+    beginning = asyncio.ensure_future(asyncio.to_thread(block.start))
+    try:
+        await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        beginning.add_done_callback(lambda done: None if done.cancelled() or done.exception() else block.rollback())
+        raise
+    return block
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

@@ -98,7 +98,7 @@ class Block:
 
     def _mark(self, outer: Joined) -> None:
         if not isinstance(outer, Block):
-            raise foreign("under asyncio")
+            raise foreign()
         outer._lock.acquire()
         try:
             self._transaction = outer._begun()

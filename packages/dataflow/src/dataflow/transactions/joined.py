@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
@@ -93,13 +93,12 @@ def ended(how: str) -> TransactionError:
     )
 
 
-def foreign(face: str) -> TransactionError:
-    """Return the error of a call of the wrong face."""
-    return TransactionError(f"this transaction is used {face}, and cannot be from here", hint=_INSTEAD[face])
+def foreign() -> TransactionError:
+    """Return the error of a blocking call that would wait for the event loop it stands on."""
+    return TransactionError(
+        "this transaction is used under asyncio, and cannot be from here",
+        hint="await db.express and db.transaction(), or AsyncLocalRuntime, on the event loop that began it",
+    )
 
 
 _STRICTNESS: Final = {level: rank for rank, level in enumerate(ISOLATION.values())}
-_INSTEAD: Final[dict[str, Any]] = {
-    "under asyncio": "await db.express and db.transaction(), or AsyncLocalRuntime, on the event loop that began it",
-    "blocking": "use db.express_sync and db.transaction_sync(), or LocalRuntime",
-}
