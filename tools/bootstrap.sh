@@ -48,7 +48,7 @@ install() {
 }
 
 say "installing what $want needs; the first time takes a minute"
-set -- -e packages/kailash-core -e "packages/dataflow[upgrade]" -e "packages/nexus[mcp,console,fast]"
+set -- -e packages/kailash-core -e "packages/dataflow[upgrade,console]" -e "packages/nexus[mcp,console,fast]"
 if [ "$want" = dev ]; then set -- --group dev "$@"; fi
 install "$@"
 printf '%s\n' "$digest" >"$stamp"

@@ -29,7 +29,7 @@ BIN = Path(sys.executable).parent
 PACKAGES = {"kailash-core": "kailash", "dataflow": "dataflow", "nexus": "nexus"}
 # Distribution -> dependency groups of its tests, and the extras that they exercise.
 TEST_GROUPS = {"kailash-core": ["test"], "dataflow": ["test"], "nexus": ["test", "client"]}
-EXTRAS = {"dataflow": "[upgrade]", "nexus": "[mcp,console]"}
+EXTRAS = {"dataflow": "[upgrade,console]", "nexus": "[mcp,console]"}
 WORKERS = ["-n", "2", "--dist", "worksteal"]
 NO_TESTS = 5  # pytest's exit code where nothing was collected
 # Other code, another environment; and sources that every process would have to compile anew.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dataflow.cli import terminal
 from dataflow.cli.desk import Desk, command
 from kailash._lazy import Late
 
@@ -58,7 +60,7 @@ def migrate(desk: Desk, *, accept: str, dry_run: bool, sql: bool, emit: str | No
     if dry_run:
         _show(desk, schema.plan(), sql=sql)
         return
-    with _Bar(desk, schema.plan()) as told:
+    with _watched(desk, schema.plan()) as told:
         applied = schema.migrate(accept, told)
     desk.record({"changes": [*map(planning.described, applied.changes)], "seconds": round(applied.seconds, 3)})
 
@@ -148,21 +150,11 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-class _Bar:
-    """A bar for a person, where there is much to do."""
-
-    def __init__(self, desk: Desk, found: Plan) -> None:
-        self._bar: Any = None
-        if sys.stderr.isatty() and not desk.settings.get("quiet") and len(found.blocks) >= LONG:
-            self._bar = click.progressbar(length=len(found.blocks), label="migrating", file=sys.stderr)
-
-    def __enter__(self) -> Any:
-        return self._tell if self._bar is None else self._bar.__enter__() and self._tell
-
-    def __exit__(self, *trouble: Any) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(*trouble)
-
-    def _tell(self, block: Block) -> None:
-        if self._bar is not None:
-            self._bar.update(1)
+@contextmanager
+def _watched(desk: Desk, found: Plan) -> Iterator[Callable[[Block], None]]:
+    """Give what hears of each block that is done, and shows it to a person where there is much to do."""
+    if not sys.stderr.isatty() or desk.settings.get("quiet") or len(found.blocks) < LONG:
+        yield lambda block: None
+        return
+    with terminal.bar(sys.stderr, len(found.blocks), "migrating") as step:
+        yield lambda block: step()

@@ -1,4 +1,4 @@
-"""Values to a terminal or a pipe: an aligned table, or JSON."""
+"""Values to a terminal or a pipe: a table, or JSON. A terminal gets its tables from `dataflow.cli.terminal`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from dataflow.cli import terminal
 from kailash import shapes
 
 FORMATS: Final = ("json", "table")
@@ -18,6 +19,8 @@ def records(stream: TextIO, form: str, found: Sequence[Mapping[str, Any]], colum
     """Write a list: a JSON array, or a line for each record under the names of *columns*."""
     if form == "json":
         stream.write(_json([*found]))
+        return
+    if terminal.table(stream, columns, [[plain(record.get(column)) for column in columns] for record in found]):
         return
     lines = [[*columns], *[[cell(record.get(column)) for column in columns] for record in found]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -31,12 +34,20 @@ def record(stream: TextIO, form: str, found: Mapping[str, Any]) -> None:
     if form == "json":
         stream.write(_json(dict(found)))
         return
+    if terminal.table(stream, ("", ""), [[name, plain(value)] for name, value in found.items()]):
+        return
     widest = max(map(len, found), default=0)
     for name, value in found.items():
         stream.write(f"{name.ljust(widest)}{GAP}{cell(value)}".rstrip() + "\n")
 
 
 def cell(value: Any) -> str:
+    """Return *value* as `plain` does, cut where it is long."""
+    word = plain(value)
+    return word if len(word) <= LONGEST else word[: LONGEST - 1] + "…"
+
+
+def plain(value: Any) -> str:
     """Return *value* in one line for a person; no control character of it reaches a terminal."""
     match value:
         case None:
@@ -48,11 +59,10 @@ def cell(value: Any) -> str:
         case int() | float():
             word = repr(value)
         case list() | tuple():
-            word = ", ".join(map(cell, value))
+            word = ", ".join(map(plain, value))
         case _:
             word = shapes.encode_json(value).decode()
-    plain = "".join(each if each.isprintable() else " " for each in word)
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+    return "".join(each if each.isprintable() else " " for each in word)
 
 
 def _json(value: Any) -> str:
