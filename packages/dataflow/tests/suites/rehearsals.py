@@ -24,15 +24,19 @@ ELEVEN = {
     "bulk_create", "bulk_update", "bulk_delete", "bulk_upsert",
 }  # fmt: skip
 INTERRUPTED = """
-import os, signal, sys
+import glob, os, signal, sys, tempfile
 sys.path[:0] = {path!r}
 from dataflow import DataFlow
 from dataflow.cli import app
+from dataflow.transactions.joined import JOINED
 
 db = DataFlow({url!r})
 
 def number() -> int:
-    {deed}
+    if JOINED.get() is not None:  # in a transaction, as what is tried on the copy is
+        places = {places}
+        assert places, "there is no copy"
+        {deed}
     return 1
 
 @db.model
@@ -42,6 +46,10 @@ class Item:
 
 sys.exit(app.run(["rehearse", "-o", "json"], db))
 """
+SEEN = {  # whether there is a copy, asked from the middle of a rehearsal
+    "sqlite": "glob.glob(tempfile.gettempdir() + '/dataflow-rehearsal-*')",
+    "postgresql": "db.connection().ask('SELECT nspname FROM pg_namespace WHERE nspname LIKE $$dataflow_rehearsal_%$$')",
+}
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -181,13 +189,16 @@ class Rehearsals:
         assert failed == {"create", "bulk_create"}
 
     @pytest.mark.parametrize(
-        ("deed", "code"), [("os.kill(os.getpid(), signal.SIGINT)", 130), ("raise ZeroDivisionError", 1)]
+        ("deed", "code", "said"),
+        [("os.kill(os.getpid(), signal.SIGINT)", 130, ""), ("raise ZeroDivisionError", 1, "ZeroDivisionError")],
     )
-    def test_the_copy_goes_when_a_rehearsal_is_cut_short(self, deed: str, code: int, url: str, db: DataFlow) -> None:
+    def test_the_copy_goes_when_a_rehearsal_is_cut_short(
+        self, deed: str, code: int, said: str, url: str, db: DataFlow
+    ) -> None:
         before = self.places(db)
-        program = INTERRUPTED.format(path=sys.path, url=url, deed=deed)
+        program = INTERRUPTED.format(path=sys.path, url=url, deed=deed, places=SEEN[db.url.dialect])
 
         run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
-        assert run.returncode == code, run.stderr
+        assert (run.returncode, said in run.stderr) == (code, True), run.stdout + run.stderr
         assert self.places(db) == before

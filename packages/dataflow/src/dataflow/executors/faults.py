@@ -91,6 +91,8 @@ SQLITE_CODES: Final[Mapping[int, tuple[type[KailashError], str]]] = {
 SQLITE_CHECK: Final = re.compile(r"^CHECK constraint failed: (ck_\w+)$")  # the name of a check of ours
 SQLITE_COLUMNS: Final = re.compile(r"constraint failed: ([^.,]+\.[^.,]+(?:, [^.,]+\.[^.,]+)*)$")
 LOST: Final = "the connection to the database was lost"
+UNREACHED: Final = "the database cannot be reached, or refused to be entered"
+REACH: Final = "see that it runs, and that host, port, name, user and password of the database URL are right"
 
 
 def of_sqlstate(

@@ -399,7 +399,7 @@ class AsyncpgDatabase:
         try:
             connection = await asyncpg.connect(**self._arguments)
         except (*DRIVER_FAULTS, TimeoutError) as fault:
-            raise DatabaseUnavailableError("the database cannot be reached, or refused to be entered") from fault
+            raise DatabaseUnavailableError(faults.UNREACHED, hint=faults.REACH) from fault
         except ValueError as fault:
             raise DatabaseUnavailableError("the database URL was refused by its driver") from fault
         return AsyncpgSession(connection, self.compiler, self._loadings)

@@ -230,7 +230,7 @@ class PsycopgDatabase:
         try:
             connection = psycopg2.connect(**self._arguments)
         except psycopg2.OperationalError as fault:
-            raise DatabaseUnavailableError("the database cannot be reached, or refused to be entered") from fault
+            raise DatabaseUnavailableError(faults.UNREACHED, hint=faults.REACH) from fault
         except psycopg2.Error as fault:
             raise DatabaseUnavailableError("the database URL was refused by its driver") from fault
         connection.autocommit = True

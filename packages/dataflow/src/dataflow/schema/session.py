@@ -124,8 +124,11 @@ def run(connection: Connection, block: Block, name: str = "") -> None:
             f"{named}: somebody else uses the table; {rest}",
             hint="try again when it is less busy, or raise migration_lock_timeout",
         ) from fault
-    except DatabaseUnavailableError:
-        raise
+    except DatabaseUnavailableError as fault:
+        raise DatabaseUnavailableError(
+            f"{named}: {fault.message}; {rest}",
+            hint="see that the database runs and that its disk has room; the next start tries again",
+        ) from fault
     except DatabaseError as fault:  # it may not, or it cannot
         raise MigrationFailedError(
             f"{named}: {fault.message}; {rest}",

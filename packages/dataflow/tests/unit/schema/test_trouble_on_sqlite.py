@@ -16,7 +16,18 @@ from dataflow.executors.url import DatabaseURL
 from dataflow.schema.connection import Connection
 from dataflow.schema.inspect import inspect
 from dataflow.schema.migrate import SyncDDLExecutor
+from suites import trouble
 from suites.evolution import STAMP, item, models_of
+
+
+class TestTrouble(trouble.Trouble):
+    OCCUPY = "BEGIN IMMEDIATE"
+    STRANGE = "real"  # SQLite stores anything anywhere: what it would make of a number is what counts
+    VALUE = "1.5"
+
+    @pytest.fixture
+    def url(self, sqlite_url: str) -> str:
+        return sqlite_url
 
 
 @pytest.fixture
@@ -44,7 +55,7 @@ def test_a_full_disk_is_one_error_and_leaves_what_was(executor: SyncExecutor) ->
                 connection.ask("PRAGMA max_page_count = 1000000")
 
     connect: AbstractContextManager[Connection] = full()
-    with pytest.raises(DatabaseUnavailableError, match="disk"):
+    with pytest.raises(DatabaseUnavailableError, match=r"disk.*nothing was changed.*has room"):
         SyncDDLExecutor(lambda: connect).migrate(models_of(item(name=str, tags=(list[str], []))))
 
     with executor.ddl() as connection:
