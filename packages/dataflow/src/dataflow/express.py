@@ -12,14 +12,20 @@ import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, Unpack
 
 from dataflow.model.spec import ModelSpec
-from dataflow.operations import files, including, parameters, spellings, versions
+from dataflow.operations import including, parameters, spellings, versions
 from dataflow.operations import values as ops
 from dataflow.operations.results import absent, result
 from dataflow.query import ordering
+from kailash._lazy import Late
 from kailash.conditions import EVERYTHING, Where, parse
+
+if TYPE_CHECKING:
+    from dataflow.operations import files
+else:  # for who imports one
+    files = Late("dataflow.operations.files")
 
 Record: TypeAlias = dict[str, Any]
 Records: TypeAlias = list[Record]

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 
 import psycopg2
 import psycopg2.extensions as ext
-import psycopg2.extras
 
 from dataflow.effects import Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, DatabaseUnavailableError

@@ -7,10 +7,10 @@ underscore (`dataflow.query.binding`), as no field does. This module is imported
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from dataflow.model import past
 from dataflow.model.registry import Model
@@ -20,7 +20,13 @@ from dataflow.operations import values as ops
 from dataflow.query import binding, render
 from dataflow.query.assign import Assignment
 from dataflow.query.ordering import Order
+from kailash._lazy import Late
 from kailash.conditions import Where
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import sqlite
+else:  # 0.7 MB that a program on PostgreSQL need not hold
+    sqlite = Late("sqlalchemy.dialects.sqlite")
 
 # -- one record ----------------------------------------------------------------------------------------------
 

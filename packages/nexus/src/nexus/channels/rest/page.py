@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from html import escape
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from kailash._lazy import Late
+
+if TYPE_CHECKING:
+    import html
+else:  # the names of all its characters, 0.7 MB that a server without readers of the page need not hold
+    html = Late("html")
 
 POLICY: Final = (
     b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
@@ -22,4 +28,4 @@ HEADERS: Final = (
 def render(title: str) -> bytes:
     """Return the page, UTF-8. It reads openapi.json beside it and lets one try each call."""
     template = Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
-    return template.replace("{{title}}", escape(title)).encode()
+    return template.replace("{{title}}", html.escape(title)).encode()
