@@ -17,8 +17,9 @@ import msgspec
 
 from dataflow.effects import Row
 from dataflow.feed import Feed
-from dataflow.ledger import order
+from dataflow.ledger import everybody, order
 from dataflow.ledger.order import Verified
+from dataflow.ledger.triggers import EVERYBODY
 from dataflow.operations.dialect import Dialect
 from dataflow.transactions.joined import Home
 from kailash.errors import KailashError, did_you_mean
@@ -29,12 +30,12 @@ log = logging.getLogger("dataflow.audit")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One audited change of one record."""
+    """One audited change of one record, or one operation that was done for every tenant at once."""
 
     sequence: int
     at: dt.datetime
     model: str
-    event: str  # "create", "update", "delete": what happened to the record
+    event: str  # "create", "update", "delete": what happened to the record; "all_tenants": it concerned all of them
     id: Any
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
@@ -43,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None  # "rest", "cli", "mcp", "ws", "python"; "sql": it did not come through dataflow
     request_id: str | None
     operation: str  # "bulk_update": what was asked for
+    reason: str = ""  # why it concerned all tenants
 
 
 class Audit:
@@ -117,13 +119,11 @@ class Audit:
         return [self._entry(row) for row in rows]
 
     def _entry(self, row: Row) -> Entry:
+        said = {name: row[name] for name in Entry.__struct_fields__ if name in row and name not in ("before", "after")}
+        if row["event"] == EVERYBODY:
+            return Entry(**said, id=None, before=None, after=None, reason=everybody.reason(row["after"]))
         event = self._feed.event(row)
-        return Entry(
-            id=event.id,
-            before=event.before,
-            after=event.after,
-            **{name: row[name] for name in Entry.__struct_fields__ if name not in ("id", "before", "after")},
-        )
+        return Entry(**said, id=event.id, before=event.before, after=event.after)
 
 
 def _checked(filters: Mapping[str, Any]) -> dict[str, Any]:

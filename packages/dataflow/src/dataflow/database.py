@@ -41,7 +41,7 @@ from dataflow.model.registry import Model, Models
 from dataflow.model.spec import ModelOptions
 from dataflow.nodes import ModelNodes
 from dataflow.operations import values as ops
-from dataflow.perform import perform, planned, tenant_of
+from dataflow.perform import kept, perform, planned, tenant_of
 from dataflow.rewrites import apply as rewrites
 from dataflow.runs import RunStore
 from dataflow.schema.connection import Connect
@@ -152,7 +152,7 @@ class DataFlow(Described, ForTenants):
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
             return mine.run(self._plan(operation, model, context))
-        if model.cache is not None and isinstance(operation, ops.READS) and not getattr(operation, "include", ()):
+        if kept(operation, model, context):
             asked, whose, plan = self._asked(operation, model, context)
             return model.cache.read(asked, whose, lambda: self._sync.run(plan()))
         return self._sync.run(self._plan(operation, model, context))
@@ -164,7 +164,7 @@ class DataFlow(Described, ForTenants):
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
             return await mine.arun(self._plan(operation, model, context))
-        if model.cache is not None and isinstance(operation, ops.READS) and not getattr(operation, "include", ()):
+        if kept(operation, model, context):
             asked, whose, plan = self._asked(operation, model, context)
             return await model.cache.aread(asked, whose, lambda: self._async.run(plan()))
         return await self._async.run(self._plan(operation, model, context))

@@ -33,14 +33,26 @@ def planned(
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
     writes = not isinstance(operation, ops.ASKING)
-    if writes and model.teller is not None:
+    if model.teller is not None and (writes or model.spec.options.multi_tenant):
         whose = current() if context is ANONYMOUS else settled(context)
-        plan = model.teller.tell(plan, operation, whose, dialect, now)
+        if writes:
+            plan = model.teller.tell(plan, operation, whose, dialect, now)
+        if model.spec.options.multi_tenant and whose.tenant is None:
+            plan = model.teller.tell_of_all(plan, operation, whose, now)
     if model.walled:
         plan = walled.within(plan, tenant_of(model, context))
     if writes and model.touch:
         return _touching(plan, model.touch.deeds(type(operation), tenant_of(model, context)))
     return plan
+
+
+def kept(operation: ops.Operation, model: Model, context: Context) -> bool:
+    """Whether an answer that is kept will do. Not for all tenants where that is to be told each time."""
+    if model.cache is None or not isinstance(operation, ops.READS):
+        return False
+    if isinstance(operation, ops.Read | ops.List) and operation.include:
+        return False
+    return model.teller is None or not model.spec.options.multi_tenant or tenancy.tenant_of(context) is not None
 
 
 def tenant_of(model: Model, context: Context) -> str | None:

@@ -20,7 +20,7 @@ from dataflow.errors import (
     TenantRequiredError,
     VersionConflictError,
 )
-from dataflow.model.spec import ForeignKey
+from dataflow.model.spec import Column, ForeignKey
 from kailash import LocalRuntime, WorkflowBuilder
 from kailash.context import Context
 from kailash.errors import ConfigurationError, InvalidInputError
@@ -203,6 +203,32 @@ class Tenancy(Shop):
 
             with pytest.raises(ModelError, match=r"owner_id.*Thing.*multi-tenant too"):
                 db.prepare()
+
+    def test_the_column_of_the_tenant_may_have_another_name(self, url: str) -> None:
+        """Whatever tells of a write finds it: audit, feed and versions."""
+        with DataFlow(url, multi_tenant=True, audit_logging=True) as db:
+
+            @db.model
+            class Note:
+                tenant_id: Annotated[str, Column("org")]
+                title: str
+
+                __dataflow__ = {"versioned": True, "soft_delete": True}
+                __indexes__ = [{"fields": ["title"], "unique": True}]
+
+            for tenant in ("acme", "globex"):
+                with db.tenant(tenant):
+                    made = db.express_sync.create("Note", {"title": "a"})
+                    db.express_sync.bulk_create("Note", [{"title": "b"}, {"title": "c"}])
+                    db.express_sync.upsert("Note", {"id": made["id"], "title": "d"}, conflict_on=["id"])
+                    db.express_sync.bulk_upsert("Note", [{"title": "b"}], conflict_on=["title"])
+                    assert len(db.express_sync.history("Note", made["id"])) == 2
+            with db.connection() as connection:
+                stored = connection.ask("SELECT org, count(*) FROM notes GROUP BY org ORDER BY org")
+            told = {(each.tenant, (each.after or {})["tenant_id"]) for each in db.audit.query()}
+
+            assert [tuple(row) for row in stored] == [("acme", 3), ("globex", 3)]
+            assert told == {("acme", "acme"), ("globex", "globex")}
 
     def test_all_tenants_need_a_reason_which_is_logged(self, shop: Face, caplog: pytest.LogCaptureFixture) -> None:
         for tenant in ("acme", "globex"):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from dataflow.ledger.triggers import HEAD, SETTING, TABLE
+from dataflow.ledger.triggers import EVERYBODY, HEAD, SETTING, TABLE
 from dataflow.model import types
 from dataflow.model.spec import FieldSpec
 from dataflow.query.render import Several
@@ -100,6 +100,17 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], dict[str, Any]]]] = {
         {"_most": NUMBER},
         {},
     ),
+    "all tenants": (
+        (
+            f"INSERT INTO {TABLE} (at, model, event, record, after, actor, channel, request_id, operation, audited)"
+            f" VALUES (:_at, :_model, '{EVERYBODY}', '', :_reason, :_actor, :_channel, :_request_id, :_operation, true)"
+        ),
+        {
+            "_at": MOMENT,
+            **dict.fromkeys(("_model", "_reason", "_actor", "_channel", "_request_id", "_operation"), TEXT),
+        },
+        {},
+    ),
     "last on postgresql": (f"SELECT sequence FROM {HEAD}", {}, {"sequence": NUMBER}),
     "last on sqlite": (
         f"SELECT coalesce(max(seq), 0) AS sequence FROM sqlite_sequence WHERE name = '{TABLE}'",
@@ -107,7 +118,10 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], dict[str, Any]]]] = {
         {"sequence": NUMBER},
     ),
     "read": (
-        f"SELECT {_ROW} FROM {TABLE} WHERE sequence > :_since{{filters}} ORDER BY sequence LIMIT :_most",
+        (
+            f"SELECT {_ROW} FROM {TABLE} WHERE sequence > :_since AND event <> '{EVERYBODY}'{{filters}}"
+            " ORDER BY sequence LIMIT :_most"
+        ),
         {"_since": NUMBER, "_most": NUMBER},
         ROW,
     ),

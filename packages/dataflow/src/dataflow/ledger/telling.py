@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Rows, Told, after_commit, ask
-from dataflow.ledger import triggers
+from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
 from dataflow.model import naming
 from dataflow.model.spec import ModelSpec
@@ -82,6 +82,14 @@ class Teller:
         if dialect == "postgresql":
             return self._told(through(plan, _OnPostgres(array(values)).ask))
         return self._told(through(plan, _OnSqlite(Told(self.on_connections, values, self._loads)).ask))
+
+    def tell_of_all(
+        self, plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime
+    ) -> DataPlan[T]:
+        """Return *plan*, which concerns the records of every tenant, with that told where the model is audited."""
+        if self.ledger is None or not self.ledger.audited:
+            return plan
+        return everybody.noted(plan, operation, context, now, self.ledger.committed)
 
     def _told(self, plan: DataPlan[T]) -> DataPlan[T]:
         if self.ledger is not None:  # asked for first: what commits before a failure is told too

@@ -13,6 +13,7 @@ from dataflow.model.spec import TENANT, FieldSpec, ModelSpec
 
 TABLE: Final = "dataflow_changes"
 HEAD: Final = "dataflow_changes_head"
+EVERYBODY: Final = "all_tenants"  # an event: no record changed by it, and no feed tells of it
 PREFIX: Final = "dataflow_tell"
 SETTING: Final = "dataflow.told"  # transaction-local, PostgreSQL: the values of `TOLD` as an array of text
 TOLD: Final = ("at", "tenant", "actor", "channel", "request_id", "operation")  # what a write brings along, in order
@@ -139,7 +140,8 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
         told = f"(SELECT {on_postgresql(spec, row, masked)} FROM {row}) AS {row}"
         record = f"to_json({row})::text"
         before, after = ("NULL", record) if kind == "insert" else (record, "NULL")
-        return event, f"{row}.id", before, after, tenant_of(spec, row, "tenant_"), told
+        tenant = f"{row}.{TENANT}" if TENANT in spec.by_name else "tenant_"  # of *told*, where columns have our names
+        return event, f"{row}.id", before, after, tenant, told
     was, now = key_of(spec, "old_"), key_of(spec, "new_")
     changed = f"{row_of(spec.fields, 'old_')} IS DISTINCT FROM {row_of(spec.fields, 'new_')}"
     old, new = (

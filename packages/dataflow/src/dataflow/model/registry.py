@@ -34,6 +34,9 @@ class Teller(Protocol):
     def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime) -> Any:
         """Return *plan* with its writes told."""
 
+    def tell_of_all(self, plan: Any, operation: Any, context: Context, now: dt.datetime) -> Any:
+        """Return *plan*, which concerns the records of every tenant, with that told."""
+
 
 class Model:
     """A spec, and the table made from it when it is first asked for. Compared by identity."""

@@ -21,6 +21,7 @@ from dataflow.errors import DatabaseError, DuplicateError, SchemaMismatchError, 
 from dataflow.operations.walled import EVERY, SETTING
 from kailash.context import Context
 from kailash.errors import ConfigurationError
+from suites import all_tenants
 from suites.evolution import item
 from suites.faces import Face
 from suites.tenants import items, machine
@@ -78,6 +79,13 @@ def shop(url: str, blocking: bool) -> Iterator[Face]:
 
 def do(shop: Face, tenant: str, what: str, **inputs: Any) -> Any:
     return shop.within(Context(tenant=tenant), f"items.{what}", inputs)
+
+
+class TestAllTenants(all_tenants.AllTenants):
+    """Behind the wall."""
+
+    def options(self) -> dict[str, Any]:
+        return {"row_level_security": True}
 
 
 @pytest.mark.parametrize("policies", [(), ("soft", "versioned", "cached")], ids=["tenants", "all"])
