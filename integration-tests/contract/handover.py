@@ -1,7 +1,8 @@
-"""One step of a rolling deployment: this release, with the models of before (1) or after (2), on a shared database.
+"""Steps of a rolling deployment: this release, with the models of before (1) or after (2), on a shared database.
 
-``python handover.py URL MODELS NAME`` writes a product of that NAME, reads what the others wrote, changes one, and
-prints the names that it found, as JSON. It needs dataflow alone.
+``python handover.py`` reads lines ``[URL, MODELS, NAME]``. For each it writes a product of that NAME, reads what the
+others wrote, changes them, and answers the names of all products; or what went wrong, as a text. What a step opens it
+closes: each begins as a new process does, without its start. It needs dataflow alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import traceback
 from typing import Any
 
 from dataflow import DataFlow
@@ -51,5 +53,14 @@ async def step(url: str, models: str, name: str) -> list[str]:
         await db.close_async()
 
 
+def answer(url: str, models: str, name: str) -> list[str] | str:
+    """Return what a step found, or what went wrong."""
+    try:
+        return asyncio.run(step(url, models, name))
+    except Exception:  # noqa: BLE001 - whatever it is, the test fails with it
+        return traceback.format_exc()
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(step(*sys.argv[1:4]))))
+    for line in sys.stdin:
+        print(json.dumps(answer(*json.loads(line))), flush=True)
