@@ -15,7 +15,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 def enter(namespace: dict[str, Any]) -> None:
     """Begin a page: an empty working folder, and no database but the one that it names."""
     namespace["_before"] = (Path.cwd(), os.environ.pop("DATABASE_URL", None))
-    os.chdir(tempfile.mkdtemp(prefix="kailash-docs-"))
+    namespace["_folder"] = tempfile.mkdtemp(prefix="kailash-docs-")
+    os.chdir(namespace["_folder"])
 
 
 def leave(namespace: dict[str, Any]) -> None:
@@ -23,10 +24,9 @@ def leave(namespace: dict[str, Any]) -> None:
     for value in list(namespace.values()):
         if type(value).__module__ in {"dataflow.database", "nexus.app"}:
             value.close()
-    folder = Path.cwd()
     before, url = namespace["_before"]
     os.chdir(before)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(namespace["_folder"], ignore_errors=True)  # by its name: wherever an example has gone since
     if url is not None:
         os.environ["DATABASE_URL"] = url
 
