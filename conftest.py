@@ -17,6 +17,14 @@ _CALM = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.
 settings.register_profile("quick", deadline=None, suppress_health_check=_CALM, max_examples=30)
 settings.register_profile("deep", deadline=None, suppress_health_check=_CALM, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+DEEP = 4 * 3600  # seconds that a test of thousands of examples may take
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test take longer that looks at many more examples, also one that says how long it may take."""
+    if os.environ.get("HYPOTHESIS_PROFILE") == "deep":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(DEEP), append=False)
 
 
 @pytest.fixture

@@ -32,18 +32,19 @@ def planned(
 ) -> DataPlan[Any]:
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
+    deeds: tuple[Callable[[], None], ...] = ()
     writes = not isinstance(operation, ops.ASKING)
     if model.teller is not None and (writes or model.spec.options.multi_tenant):
         whose = current() if context is ANONYMOUS else settled(context)
         if writes:
-            plan = model.teller.tell(plan, operation, whose, dialect, now)
+            plan, deeds = model.teller.tell(plan, operation, whose, dialect, now), model.teller.deeds
         if model.spec.options.multi_tenant and whose.tenant is None:
             plan = model.teller.tell_of_all(plan, operation, whose, now)
     if model.walled:
         plan = walled.within(plan, tenant_of(model, context))
     if writes and model.touch:
-        return _touching(plan, model.touch.deeds(type(operation), tenant_of(model, context)))
-    return plan
+        deeds += model.touch.deeds(type(operation), tenant_of(model, context))
+    return _followed(plan, deeds) if deeds else plan
 
 
 def kept(operation: ops.Operation, model: Model, context: Context) -> bool:
@@ -60,7 +61,7 @@ def tenant_of(model: Model, context: Context) -> str | None:
     return tenancy.tenant_of(context) if model.spec.options.multi_tenant else None
 
 
-def _touching(plan: DataPlan[Any], deeds: tuple[Callable[[], None], ...]) -> DataPlan[Any]:
-    """Asked for before the plan: what it commits before it fails makes answers old as well."""
+def _followed(plan: DataPlan[Any], deeds: tuple[Callable[[], None], ...]) -> DataPlan[Any]:
+    """Asked for before the plan: what it commits before it fails is told, and makes answers old, as well."""
     yield from after_commit(*deeds)
     return (yield from plan)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Rows, Told, after_commit, ask
+from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Rows, Told, ask
 from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
 from dataflow.model import naming
@@ -63,6 +63,11 @@ class Teller:
         self.on_connections, self._loads = on_connections, loads
 
     @property
+    def deeds(self) -> tuple[Callable[[], None], ...]:
+        """What is to be done after the commit of a write."""
+        return () if self.ledger is None else (self.ledger.committed,)
+
+    @property
     def told(self) -> bool:
         """Whether changes are written to the ledger."""
         return self.ledger is not None
@@ -80,8 +85,8 @@ class Teller:
             "revert" if getattr(operation, "revert", None) is not None else _NAMES.get(type(operation)),
         )
         if dialect == "postgresql":
-            return self._told(through(plan, _OnPostgres(array(values)).ask))
-        return self._told(through(plan, _OnSqlite(Told(self.on_connections, values, self._loads)).ask))
+            return through(plan, _OnPostgres(array(values)).ask)
+        return through(plan, _OnSqlite(Told(self.on_connections, values, self._loads)).ask)
 
     def tell_of_all(
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime
@@ -91,19 +96,16 @@ class Teller:
             return plan
         return everybody.noted(plan, operation, context, now, self.ledger.committed)
 
-    def _told(self, plan: DataPlan[T]) -> DataPlan[T]:
-        if self.ledger is not None:  # asked for first: what commits before a failure is told too
-            yield from after_commit(self.ledger.committed)
-        return (yield from plan)
-
 
 class _OnSqlite:
     def __init__(self, told: Told) -> None:
         self._told = told
 
     def ask(self, effect: Effect) -> DataPlan[Any]:
+        if type(effect) is Query and effect.writes:  # the commonest by far
+            return ask(replace(effect, told=self._told))
         match effect:
-            case Query(writes=True) | Repeat() | Load(temporary=None):
+            case Repeat() | Load(temporary=None):
                 return ask(replace(effect, told=self._told))
             case _:
                 return ask(effect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,10 @@ class Teller(Protocol):
     @property
     def told(self) -> bool:
         """Whether the changes are written to the ledger."""
+
+    @property
+    def deeds(self) -> tuple[Callable[[], None], ...]:
+        """What is to be done after the commit of a write."""
 
     def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime) -> Any:
         """Return *plan* with its writes told."""
