@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from dataflow.feed import Hear
     from dataflow.transactions.ablock import AsyncBlock
     from kailash.checkup import Check
+    from kailash.events import Event
 
 C = TypeVar("C", bound=type)
 
@@ -84,7 +85,7 @@ class DataFlow(Described, ForTenants):
         self._defaults = ModelOptions(multi_tenant=self.options.multi_tenant, history=kept)
         self.express = Express(self)
         self.express_sync = ExpressSync(self)
-        self._home = Home(self.prepare, self.create_tables_async, lambda: self._sync, lambda: self._async)
+        self._home = Home(self._ensure, self.create_tables_async, lambda: self._sync, lambda: self._async)
         self._nodes = ModelNodes(self, self._home)
         self._pool = PoolOptions(
             pool_size=self.options.pool_size,
@@ -202,32 +203,46 @@ class DataFlow(Described, ForTenants):
     # -- changes ---------------------------------------------------------------------------------------------
 
     @overload
-    def on_model_change(self, model: str, *, events: Collection[str] = ()) -> Callable[[Hear], Hear]: ...
+    def on_model_change(
+        self, model: str, *, events: Collection[str] = (), name: str | None = None
+    ) -> Callable[[Hear], Hear]: ...
 
     @overload
-    def on_model_change(self, model: str, hear: Hear, *, events: Collection[str] = ()) -> Callable[[], None]: ...
+    def on_model_change(
+        self, model: str, hear: Hear, *, events: Collection[str] = (), name: str | None = None
+    ) -> Callable[[], None]: ...
 
     def on_model_change(
-        self, model: str, hear: Hear | None = None, *, events: Collection[str] = ()
+        self, model: str, hear: Hear | None = None, *, events: Collection[str] = (), name: str | None = None
     ) -> Callable[[], None] | Callable[[Hear], Hear]:
         """Call *hear* with each change of *model* that is committed from now on; return the function that ends this.
 
-        Without *hear* it is a decorator. events: "create", "update", "delete", "<field>_change"; all if none. It is
-        called on the feed's own thread, after the commit. Raises: UnknownModelError.
+        Without *hear* it is a decorator. events: "create", "update", "delete", "<field>_change"; all if none. name:
+        under which it goes on after the last change that it heard, whenever it is called again. It is called on a
+        thread of the feed's, after the commit. Raises: UnknownModelError, ConfigurationError.
         """
         if hear is not None:
-            return self.feed.listen(hear, [model], events)
+            return self.feed.listening(hear, model, events, name)
 
         def decorate(function: Hear) -> Hear:
-            self.feed.listen(function, [model], events)
+            self.feed.listening(function, model, events, name)
             return function
 
         return decorate
 
+    def on_workflow_event(self, hear: Callable[[str, Event], object], name: str = "workflows") -> Callable[[], None]:
+        """Call *hear* with each of the models' `workflow_events`, and the change; return the function that ends this.
+
+        The event is named "order_status_change" for a "status_change" of Order. Under *name* it goes on where it
+        stood. It begins once there is a model with such events, and its table; models may come later.
+        """
+        return self.feed.workflow_events(hear, name)
+
     @cached_property
     def feed(self) -> feeding.Feed:
         """The committed changes of the models that somebody wants to hear of, in the order of commits."""
-        return feeding.Feed(self._home, self.models, self.url.dialect, self._told.want)
+        kept = self.options.feed_retention or feeding.KEPT
+        return feeding.Feed(self._home, self.models, self.url.dialect, self._told.want, kept)
 
     @cached_property
     def audit(self) -> auditing.Audit:
@@ -327,30 +342,37 @@ class DataFlow(Described, ForTenants):
 
         Raises: SchemaMismatchError, MigrationLockedError, DatabaseUnavailableError.
         """
+        self._ensure()
+        if "feed" in self.__dict__:
+            self.feed.begin()
+
+    def _ensure(self) -> None:
         with self._preparing:
-            revision = self.models.revision
-            if self._prepared == revision:
-                return
-            if (block := find(JOINED.get(), self._home)) and block.started:
-                raise TransactionError("a model was declared inside a transaction", hint="declare it before")
-            make = False
-            if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
-                make = self.options.auto_migrate is True
-                (self.schema.migrate if make else self.schema.announce)()
-            if self.options.existing_schema_mode and len(self.models):
-                self.schema.compare()
-            sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
-            if sealed and self._keyring is not None:
-                keys.install(self._ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
-            if tellers := self._told.tellers:
-                ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make)
-            said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
-            if self.options.cache_enabled or said:
-                self._answering.prepare(self.models, make=make)
-            if walled := [model for model in self.models if model.walled]:
-                specs = [each.spec for model in walled for each in (model, model.past) if each is not None]
-                walls.install(self._sync.ddl, self.options.migration_lock_timeout, specs, make=make)
-            self._prepared = revision
+            if self._prepared != self.models.revision:
+                self._prepare()
+
+    def _prepare(self) -> None:
+        revision = self.models.revision
+        if (block := find(JOINED.get(), self._home)) and block.started:
+            raise TransactionError("a model was declared inside a transaction", hint="declare it before")
+        make = False
+        if self.options.auto_migrate and self.options.migration_enabled and not self.options.existing_schema_mode:
+            make = self.options.auto_migrate is True
+            (self.schema.migrate if make else self.schema.announce)()
+        if self.options.existing_schema_mode and len(self.models):
+            self.schema.compare()
+        sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
+        if sealed and self._keyring is not None:
+            keys.install(self._ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
+        if tellers := self._told.tellers:
+            ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make)
+        said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
+        if self.options.cache_enabled or said:
+            self._answering.prepare(self.models, make=make)
+        if walled := [model for model in self.models if model.walled]:
+            specs = [each.spec for model in walled for each in (model, model.past) if each is not None]
+            walls.install(self._sync.ddl, self.options.migration_lock_timeout, specs, make=make)
+        self._prepared = revision
 
     create_tables = initialize = prepare
 

@@ -46,6 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     row_level_security: bool = False  # PostgreSQL keeps tenants apart as well
     encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
     change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
+    feed_retention: float | None = None  # seconds that changes are kept which nobody audits
     tdd_mode: bool | Mode = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
     test_mode: bool | Mode = False  # the same
 
@@ -106,7 +107,14 @@ def _checked(given: Mapping[str, Any]) -> Options:
         options = msgspec.convert(given, Options)
     except msgspec.ValidationError as fault:
         raise ConfigurationError(f"a DataFlow option has a wrong value: {fault}") from None
-    for name in ("slow_query_threshold", "cache_ttl", "pool_size", "migration_lock_timeout", "pool_recycle"):
+    for name in (
+        "slow_query_threshold",
+        "cache_ttl",
+        "pool_size",
+        "migration_lock_timeout",
+        "pool_recycle",
+        "feed_retention",
+    ):
         value = getattr(options, name)
         if value is not None and value <= 0:
             raise ConfigurationError(f"{name} must be greater than 0")

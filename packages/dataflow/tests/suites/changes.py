@@ -393,6 +393,129 @@ class Heard(Shop):
         assert heard == [1]
 
 
+class Consumed(Shop):
+    """Those who hear under a name go on where they stood."""
+
+    def until(self, db: DataFlow, number: int, heard: list[Any], name: str = "billing") -> None:
+        """Listen under *name* until *number* changes are heard."""
+        enough = threading.Event()
+
+        def hear(event: Event) -> None:
+            heard.append(event.id)
+            if len(heard) >= number:
+                enough.set()
+
+        end = db.on_model_change("Note", hear, name=name)
+        assert enough.wait(30)
+        end()
+
+    def test_a_name_goes_on_after_the_last_change_that_it_heard(self, shop: Face) -> None:
+        heard: list[Any] = []
+        shop.db.on_model_change("Note", heard.append, name="billing")()  # from here on
+        for number in range(3):
+            shop.do("notes.create", text=str(number))
+        self.until(shop.db, 3, heard)
+        for number in range(250):  # more than a batch
+            shop.do("notes.create", text=str(number))
+        self.until(shop.db, 253, heard)
+
+        assert heard == list(range(1, 254))
+
+    def test_a_change_that_could_not_be_dealt_with_is_told_again_before_the_next(self, shop: Face) -> None:
+        seen: list[Any] = []
+        done = threading.Event()
+
+        @shop.db.on_model_change("Note", name="mail")
+        def hear(event: Event) -> None:
+            seen.append(event.id)
+            if seen == [1]:
+                raise ZeroDivisionError
+            if event.id == 2:
+                done.set()
+
+        shop.do("notes.create", text="1")
+        shop.do("notes.create", text="2")
+
+        assert done.wait(30)
+        assert seen == [1, 1, 2]
+
+    def test_one_process_serves_a_name_and_another_takes_over(self, shop: Face, url: str) -> None:
+        first, second = threading.Event(), threading.Event()
+        with DataFlow(url) as other:
+
+            @other.model
+            class Note:
+                text: str
+
+            shop.db.on_model_change("Note", lambda event: first.set(), name="one")
+            shop.do("notes.create", text="1")
+            assert first.wait(30)
+            other.on_model_change("Note", lambda event: second.set(), name="one")
+            shop.do("notes.create", text="2")
+            shop.db.close()
+            assert not second.is_set()
+            other.express_sync.create("Note", {"text": "3"})
+
+            assert second.wait(30)
+
+    def test_a_name_is_served_once_in_a_process_and_has_to_be_one(self, shop: Face) -> None:
+        shop.db.on_model_change("Note", print, name="once")
+
+        with pytest.raises(ConfigurationError, match="once"):
+            shop.db.on_model_change("Order", print, name="once")
+        with pytest.raises(ConfigurationError, match="cannot be called"):
+            shop.db.on_model_change("Order", print, name="../x")
+
+    def test_a_consumer_that_comes_too_late_is_told_so(self, shop: Face, caplog: pytest.LogCaptureFixture) -> None:
+        shop.db.on_model_change("Note", print, name="late")()
+        shop.do("notes.create", text="1")
+        shop.do("notes.create", text="2")
+        shop.db.feed.purge(older_than=-1)
+
+        shop.db.on_model_change("Note", print, name="late")()
+
+        assert "consumer late came too late" in caplog.text
+        shop.db.feed.move("late", shop.db.feed.last())
+        shop.do("notes.create", text="3")
+        heard: list[Any] = []
+        self.until(shop.db, 1, heard, "late")
+        assert heard == [3]
+
+    def test_changes_are_kept_for_as_long_as_is_asked(self, shop: Face, url: str) -> None:
+        shop.db.feed.enable("Note")
+        shop.do("notes.create", text="1")
+        with DataFlow(url, feed_retention=3600, change_detection_method="outbox") as other:
+            assert other.feed.purge() == 0
+        with DataFlow(url, feed_retention=0.001, change_detection_method="outbox") as other:
+            assert other.feed.purge() == 1
+
+    def test_the_events_that_start_workflows_are_told_by_their_names(self, shop: Face) -> None:
+        told: list[tuple[str, Any]] = []
+        sent = threading.Event()
+
+        @shop.db.model
+        class Parcel:
+            status: str = "new"
+            weight: int = 0
+
+            __dataflow__ = {"workflow_events": ["create", "status_change"]}
+
+        def hear(name: str, event: Event) -> None:
+            told.append((name, event.id))
+            if len(told) == 2:
+                sent.set()
+
+        end = shop.db.on_workflow_event(hear)
+        shop.db.prepare()
+        shop.do("parcels.create")
+        shop.do("parcels.update", id=1, weight=5)
+        shop.do("parcels.update", id=1, status="sent")
+
+        assert sent.wait(30)
+        assert told == [("parcel_create", 1), ("parcel_status_change", 1)]
+        end()
+
+
 class Audited(Shop):
     def test_an_entry_says_who_did_what_and_when(self, shop: Face) -> None:
         capability = next(each for each in shop.db.capabilities() if each.name == "customers.bulk_create")

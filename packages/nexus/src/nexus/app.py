@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from kailash._undo import Undoing
-from kailash.capability import Catalogue, Provider
+from kailash.capability import Capability, Catalogue, Provider
 from kailash.errors import ConfigurationError, NotAvailableError
 from nexus import exposure, features, options, serve
 from nexus.call import Call, Outcome, current
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nexus.channels.rest.shell import FastAPIShell
     from nexus.discovery import Found
     from nexus.workflows.provider import Workflows
+    from nexus.workflows.starting import Starting
 
 logger = logging.getLogger("nexus")
 
@@ -328,6 +329,18 @@ class Nexus:
         except Exception:  # what was cut off stays as it was; the application serves
             logger.exception("runs that were cut off could not be gone on with")
 
+    def _start_by_events(self) -> Starting | None:
+        """Start workflows by events of the data, of providers that have any."""
+        announcing: list[Any] = [each for each in self.catalogue.providers if hasattr(each, "on_workflow_event")]
+        if not announcing or self._workflows is None:
+            return None
+        begun = features.starting.Starting(self._exposed, self.answer)
+        begun.begin(announcing)
+        return begun
+
+    def _exposed(self, name: str) -> Capability:
+        return self._exposure.find(Call("python", name))
+
     def _begin_discovery(self) -> asyncio.TimerHandle | None:
         """Look for workflows in a thread, soon; nobody waits for it, and what is found is there from then on."""
         if not self.options.auto_discovery or self._discovered is not None:
@@ -392,12 +405,15 @@ class Nexus:
         async with self._shell.lifespan() if shell is not None and self._shell is not None else nullcontext():
             self._resuming = asyncio.create_task(self._resume())
             discovery = self._begin_discovery()
+            starting = self._start_by_events()
             try:
                 yield
             finally:
                 if discovery is not None:
                     discovery.cancel()
                 self._leave()
+                if starting is not None:
+                    await starting.end()
                 self._resuming.cancel()
                 await asyncio.wait([self._resuming])
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from kailash._lazy import Late
 
-__all__ = ["agents", "discovery", "journals", "provider", "shell", "sqlite_store"]
+__all__ = ["agents", "discovery", "journals", "provider", "shell", "sqlite_store", "starting"]
 
 if TYPE_CHECKING:
     from kailash.runtime import sqlite_store
     from nexus import discovery
     from nexus.channels.mcp import server as agents
     from nexus.channels.rest import shell
-    from nexus.workflows import journals, provider
+    from nexus.workflows import journals, provider, starting
 else:
     agents = Late("nexus.channels.mcp.server")
     discovery = Late("nexus.discovery")
@@ -21,3 +21,4 @@ else:
     provider = Late("nexus.workflows.provider")  # the engine of workflows
     shell = Late("nexus.channels.rest.shell")  # Starlette and FastAPI
     sqlite_store = Late("kailash.runtime.sqlite_store")  # sqlite3
+    starting = Late("nexus.workflows.starting")

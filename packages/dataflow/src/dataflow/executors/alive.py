@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dataflow.errors import DataFlowError
+from kailash._undo import Undoing
 
 
 class Asked(Protocol):
@@ -42,13 +43,13 @@ class Nothing:
 class LockedFile:
     """A small file beside a SQLite database, locked."""
 
-    def __init__(self, path: str, owner: str) -> None:
-        """Take the lock, which nobody else wants but for a moment."""
+    def __init__(self, path: str, owner: str, timeout: float = 5.0) -> None:
+        """Take the lock, which nobody else wants but for a moment. Raises: sqlite3.OperationalError."""
         self._place = _place(path, owner)
-        self._lock = _locked(self._place, timeout=5)
+        self._lock = _locked(self._place, timeout)
         while not self._place.exists():  # another one cleared it away before it was locked
             self._lock.close()
-            self._lock = _locked(self._place, timeout=5)
+            self._lock = _locked(self._place, timeout)
 
     def close(self) -> None:
         """Give it up."""
@@ -72,19 +73,38 @@ def file_lives(path: str, owner: str) -> bool:
     return False
 
 
+def free_file(path: str, owner: str) -> LockedFile | None:
+    """Take the lock of *owner* beside the database at *path*; None where somebody holds it."""
+    try:
+        return LockedFile(path, owner, timeout=0.0)
+    except sqlite3.OperationalError:
+        return None
+
+
 class LockedKey:
     """An advisory lock of PostgreSQL, held by a connection of its own."""
 
-    def __init__(self, connection: Asked, owner: str) -> None:
+    def __init__(self, connection: Asked, owner: str, *, held: bool = False) -> None:
+        """Take the lock, unless the connection has it already."""
         self._connection = connection
         self._key = _key(owner)
-        connection.ask(f"SELECT pg_advisory_lock({self._key})", ())
+        if not held:
+            connection.ask(f"SELECT pg_advisory_lock({self._key})", ())
 
     def close(self) -> None:
         """Give it up, and the connection, whose end the server would notice a moment later."""
         with suppress(DataFlowError):  # the session has ended, and the lock with it
             self._connection.ask(f"SELECT pg_advisory_unlock({self._key})", ())
         self._connection.close()
+
+
+def free_key(connection: Asked, owner: str) -> LockedKey | None:
+    """Take the lock of *owner* for *connection*, which is closed where somebody else holds it: None."""
+    with Undoing(connection.close):
+        if connection.ask(f"SELECT pg_try_advisory_lock({_key(owner)})", ())[0][0]:
+            return LockedKey(connection, owner, held=True)
+    connection.close()
+    return None
 
 
 def key_lives(connection: Asked, owner: str) -> bool:

@@ -14,7 +14,7 @@ import psycopg2.extensions as ext
 from dataflow.effects import Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, DatabaseUnavailableError
 from dataflow.executors import faults
-from dataflow.executors.alive import Life, LockedKey, key_lives
+from dataflow.executors.alive import Life, LockedKey, free_key, key_lives
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.listening import Listening
@@ -250,6 +250,10 @@ class PsycopgDatabase:
     def live(self, owner: str) -> Life:
         """Hold a lock of that name, by a connection that is not of the pool."""
         return LockedKey(self.connect(), owner)
+
+    def free(self, owner: str) -> Life | None:
+        """Hold a lock of that name, as `live` does; None where somebody holds it."""
+        return free_key(self.connect(), owner)
 
     def lives(self, owner: str) -> bool:
         """Whether somebody holds the lock of that name."""

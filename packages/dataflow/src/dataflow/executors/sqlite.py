@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows, Told
 from dataflow.executors import faults, sqlite_functions
-from dataflow.executors.alive import Life, LockedFile, Nothing, file_lives
+from dataflow.executors.alive import Life, LockedFile, Nothing, file_lives, free_file
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loading, Loadings
@@ -357,6 +357,10 @@ class SqliteDatabase:
     def live(self, owner: str) -> Life:
         """Hold a lock of that name."""
         return Nothing() if self.memory else LockedFile(self._path, owner)
+
+    def free(self, owner: str) -> Life | None:
+        """Hold a lock of that name, as `live` does; None where somebody holds it."""
+        return Nothing() if self.memory else free_file(self._path, owner)
 
     def lives(self, owner: str) -> bool:
         """Whether somebody holds the lock of that name."""

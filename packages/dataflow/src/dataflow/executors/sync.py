@@ -66,6 +66,10 @@ class SyncExecutor:
         """Hold a lock of that name until it is closed or this process ends."""
         return self._engine.live(owner)
 
+    def free(self, owner: str) -> Life | None:
+        """Hold a lock of that name until it is closed or this process ends; None where somebody holds it."""
+        return self._engine.free(owner)
+
     def lives(self, owner: str) -> bool:
         """Whether somebody holds the lock of that name."""
         return self._engine.lives(owner)

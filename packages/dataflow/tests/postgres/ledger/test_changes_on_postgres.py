@@ -29,5 +29,9 @@ class TestHeard(_Here, changes.Heard):
     pass
 
 
+class TestConsumed(_Here, changes.Consumed):
+    pass
+
+
 class TestAudited(_Here, changes.Audited):
     pass
