@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,3 +131,24 @@ def test_a_python_that_is_not_here_is_named(twice: Repository, capsys: pytest.Ca
     assert compat.main(["--root", str(twice.root), "--python", absent]) == 1
 
     assert f"Python {absent} is not on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(300)
+def test_an_environment_holds_one_combination_after_the_other(twice: Repository, tmp_path: Path) -> None:
+    """And nothing of the one before; what is others' stays."""
+    rows = field(twice).rows()
+    environment = environments.Environment(tmp_path / "environment", Path(sys.executable), environments.SETS["newest"])
+
+    def held(*wheels: Path) -> dict[str, str]:
+        environment.prepare(wheels, ["packaging"])
+        lists = "from importlib.metadata import distributions as d; print(*(f'{e.name}={e.version}' for e in d()))"
+        said = subprocess.run([environment.python, "-c", lists], capture_output=True, text=True, check=True).stdout
+        return dict(word.split("=") for word in said.split())
+
+    for row in (rows[0], rows[-1], rows[0]):
+        found = held(*(each.wheel for each in row))
+        assert {package: found.get(package) for package in book.PACKAGES} == {
+            each.package: each.version for each in row
+        }
+        assert "packaging" in found
+    assert held(rows[0][0].wheel).keys() & book.PACKAGES.keys() == {book.CORE}
