@@ -364,7 +364,7 @@ class DataFlow(Described, ForTenants):
         sealed = [model.spec for model in self.models if any(field.encrypted for field in model.spec.fields)]
         if sealed and self._keyring is not None:
             keys.install(self._ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
-        if tellers := self._told.tellers:
+        if tellers := self._told.arranged():
             ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make)
         said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
         if self.options.cache_enabled or said:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dataflow.features import keeping, telling
+from dataflow.model import relations
 from dataflow.model.registry import Model, Models
 from dataflow.options import Options
 
@@ -39,8 +40,13 @@ class Told:
             ledger = telling.Ledger(model.spec, audited, masked, self._audited if audited else self._committed)
             model.teller = telling.Teller(ledger if told else None, keeper)
 
-    @property
-    def tellers(self) -> list[telling.Teller]:
-        """How the writes to each model are told, where they are."""
-        found = [one for model in self._models if (one := model.teller) is not None]
-        return [one for one in found if isinstance(one, telling.Teller)]
+    def arranged(self) -> list[telling.Teller]:
+        """Return how the writes to each model are told, where they, or what goes along with its records, are."""
+        found = {model.name: one for model in self._models if isinstance(one := model.teller, telling.Teller)}
+        if found:
+            for name, others in relations.along([model.spec for model in self._models]).items():
+                if carried := [found[other] for other in others if other in found]:
+                    if name not in found:
+                        found[name] = self._models[name].teller = telling.Teller(None, None)
+                    found[name].carry(carried)
+        return [*found.values()]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dataflow import DataFlow, Encrypted
 from dataflow.errors import ModelError, RecordNotFoundError, SchemaMismatchError, VersionConflictError
+from dataflow.model.spec import ForeignKey
 from dataflow.perform import perform
 from kailash.context import Context
 from kailash.errors import InvalidInputError
@@ -367,6 +368,32 @@ class Keeping:
             db.model(item(name=str, __dataflow__=VERSIONED))
             db.express_sync.update("Item", id, {"name": "b"})
             assert [each["record"]["name"] for each in db.express_sync.history("Item", id)] == ["b", "a"]
+
+    @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
+    def test_what_goes_with_a_record_is_kept_and_audited_by_whoever_never_wrote_it(self, url: str, told: bool) -> None:
+        """Lesson 23: also where nobody asked to be told of the record that it goes with."""
+        policies = {"versioned": True, "audit_log": True}
+
+        def opened() -> DataFlow:
+            db = DataFlow(url)
+            db.model(item(name=str, __dataflow__=policies if told else {}))
+            line = {"__annotations__": {"item_id": Annotated[int, ForeignKey("Item.id", on_delete="cascade")]}}
+            part = {"__annotations__": {"line_id": Annotated[int | None, ForeignKey("Line.id", on_delete="set null")]}}
+            db.model(type("Line", (), {**line, "__dataflow__": policies}))
+            db.model(type("Part", (), {**part, "__dataflow__": policies}))
+            return db
+
+        with opened() as db:
+            for model, values in (("Item", {"name": "a"}), ("Line", {"item_id": 1}), ("Part", {"line_id": 1})):
+                db.express_sync.create(model, values)
+        with opened() as db:
+            db.express_sync.delete("Item", 1)
+            kept = [db.express_sync.history(model, 1)[0] for model in ("Line", "Part")]
+            audited = {(each.model, each.event, each.operation) for each in db.audit.query(operation="delete")}
+
+            assert said(kept, "event", "operation") == [("delete", "delete"), ("update", "delete")]
+            assert kept[1]["record"]["line_id"] is None
+            assert {("Line", "delete", "delete"), ("Part", "update", "delete")} <= audited
 
     def test_where_no_table_may_be_made_it_is_asked_for(self, url: str) -> None:
         with DataFlow(url) as db:

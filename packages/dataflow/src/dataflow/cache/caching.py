@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from dataflow.cache import strategies
 from dataflow.cache.base import Answers, Deed
+from dataflow.model import relations
 from dataflow.model.registry import Model
 from dataflow.model.spec import ModelSpec
 
@@ -52,8 +53,9 @@ def arrange(
     for model in known.values():
         if times[model.name] and model.cache is None:  # one that is there stays: writes under way make its answers old
             model.cache = make(model.spec, times[model.name])
+    along = relations.along([model.spec for model in known.values()])
     for model in known.values():
-        touched = [known[name] for name in dict.fromkeys(_touched(model.name, known))]
+        touched = [model, *[known[name] for name in along[model.name]]]
         kept = [(each, each.cache) for each in touched if each.cache is not None]
         alike = [each is model or _alike(each, model) for each, _ in kept]
         extra: dict[type, tuple[MakeOld, ...]] = {}
@@ -72,16 +74,3 @@ def arrange(
 def _alike(one: Model, other: Model) -> bool:
     """Whether what a tenant's write to one changes in the other is the tenant's: foreign keys do not point across."""
     return one.spec.options.multi_tenant and other.spec.options.multi_tenant
-
-
-def _touched(name: str, models: Mapping[str, Model], seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the model and those whose records a foreign key deletes or changes with its records."""
-    yield name
-    for other in models.values():
-        if other.name in seen or other.name == name:
-            continue
-        for field in other.spec.fields:
-            key: Any = field.foreign_key
-            if key is not None and str(key.target).partition(".")[0] == name and key.on_delete != "restrict":
-                yield from _touched(other.name, models, seen | {name})
-                break

@@ -7,7 +7,7 @@ carries what the connection's triggers ask for. Neither costs a round trip.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -47,7 +47,10 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 class Teller:
-    """How the writes to one model are told; made once for each model whose changes or versions somebody asked for."""
+    """How the writes to one model are told; made once for each model whose changes or versions somebody asked for.
+
+    One without ledger and keeper tells of nothing itself, but of what goes along with its records (`carry`).
+    """
 
     def __init__(self, ledger: Ledger | None, keeper: Keeper | None) -> None:
         self.ledger, self.keeper = ledger, keeper
@@ -60,12 +63,16 @@ class Teller:
         if keeper is not None:
             on_connections += keeper.on_connections
             loads += (keeper.load,)
-        self.on_connections, self._loads = on_connections, loads
+        self._own, self.on_connections, self._loads = on_connections, on_connections, loads
+        # What is to be done after the commit of a write.
+        self.deeds: tuple[Callable[[], None], ...] = () if ledger is None else (ledger.committed,)
 
-    @property
-    def deeds(self) -> tuple[Callable[[], None], ...]:
-        """What is to be done after the commit of a write."""
-        return () if self.ledger is None else (self.ledger.committed,)
+    def carry(self, others: Sequence[Teller]) -> None:
+        """Tell also of the records of *others*, which a foreign key deletes or changes with those of this model."""
+        tellers = [self, *others]
+        self.on_connections = tuple([statement for each in tellers for statement in each._own])
+        ledgers = [each.ledger for each in tellers if each.ledger is not None]
+        self.deeds = tuple(dict.fromkeys([ledger.committed for ledger in ledgers]))
 
     @property
     def told(self) -> bool:

@@ -8,15 +8,17 @@ Rule 3: names do not depend on the order in which models are declared.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from dataflow.model import naming
 from dataflow.model.spec import FieldSpec, ForeignKey, ModelSpec
+
+CHANGING: Final = ("cascade", "set null", "set default")  # what becomes of the children of a record that is deleted
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -79,6 +81,29 @@ def pointing(specs: Collection[ModelSpec]) -> Iterator[Relation]:
                     nullable=field.nullable,
                     key=field.foreign_key,
                 )
+
+
+def along(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
+    """Return for each model the others whose records a foreign key deletes or changes with its records, near or far."""
+    names, children = [], defaultdict[str, list[str]](list)
+    for spec in specs:
+        names.append(spec.name)
+        for field in spec.fields:
+            key = field.foreign_key
+            if key is not None and key.on_delete in CHANGING:
+                children[str(key.target).partition(".")[0]].append(spec.name)
+    return {name: _reached(name, children) for name in names}
+
+
+def _reached(name: str, children: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    reached: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        for child in children.get(waiting.pop(), ()):
+            if child not in reached and child != name:
+                reached[child] = None
+                waiting.append(child)
+    return tuple(reached)
 
 
 def _target(
