@@ -67,6 +67,13 @@ class RedisServer:
             return b"".join(archive)
         return (self._folder / "dump.rdb").read_bytes()
 
+    def names(self) -> list[bytes]:
+        """Return the names of all that it holds."""
+        import redis
+
+        with redis.Redis.from_url(self.url) as client:
+            return list(client.scan_iter())
+
     def spoil(self, content: bytes) -> None:
         """Put *content* in the place of all that it holds but tokens."""
         import redis

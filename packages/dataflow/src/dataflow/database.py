@@ -26,6 +26,7 @@ from dataflow.express import Express, ExpressSync
 from dataflow.features import (
     answering,
     auditing,
+    configured,
     feeding,
     keyring,
     keys,
@@ -87,18 +88,29 @@ class DataFlow(Described, ForTenants):
         self.express_sync = ExpressSync(self)
         self._home = Home(self._ensure, self.create_tables_async, lambda: self._sync, lambda: self._async)
         self._nodes = ModelNodes(self, self._home)
-        self._pool = PoolOptions(
-            pool_size=self.options.pool_size,
-            max_overflow=self.options.max_overflow,
-            pool_recycle=self.options.pool_recycle,
-            echo=self.options.echo,
-        )
         self._told = told.Told(self.options, self.models, committed=self._committed, audited=self._audited)
-        measured = self.options.monitoring or self.options.debug or self.options.slow_query_threshold is not None
-        self._monitor = monitoring.monitor(self.options) if measured else None
+        self._measure()
         self._prepared = -1  # the revision of the models whose tables are known to be there
         self._preparing = threading.Lock()
         NodeRegistry.default().add(self)
+
+    def _measure(self) -> None:
+        """Decide how many connections there are, and whether operations are measured."""
+        given = self.options
+        self._pool = PoolOptions.of(given)
+        measured = given.monitoring or given.debug or given.slow_query_threshold is not None
+        self._monitor = monitoring.monitor(given) if measured else None
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take settings of an application around it: ``caching``, ``connection_pooling``, ``monitoring``.
+
+        Raises: ConfigurationError for what makes no sense, and once the database is in use.
+        """
+        changed = configured.changed(self.options, settings)
+        if changed != self.options and self.__dict__.keys() & {"_sync", "_async", "_answering"}:
+            raise ConfigurationError("the database is in use already", hint="make the application before")
+        self.options = changed
+        self._measure()
 
     # -- models ----------------------------------------------------------------------------------------------
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from kailash._lazy import Late
 
 __all__ = [
-    "answering", "auditing", "feeding", "keeping", "keyring", "keys", "ledger", "monitoring", "rekeying", "related",
-    "telling", "walls",
+    "answering", "auditing", "configured", "feeding", "keeping", "keyring", "keys", "ledger", "monitoring",
+    "rekeying", "related", "telling", "walls",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from dataflow import answering, monitoring
+    from dataflow import answering, configured, monitoring
     from dataflow import audit as auditing
     from dataflow import feed as feeding
     from dataflow import rekey as rekeying
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 else:
     answering = Late("dataflow.answering")
     auditing = Late("dataflow.audit")
+    configured = Late("dataflow.configured")
     feeding = Late("dataflow.feed")
     keeping = Late("dataflow.ledger.keeping")
     keyring = Late("dataflow.model.keyring")

@@ -93,7 +93,7 @@ def read(database_url: str | None, keywords: Mapping[str, Any]) -> Options:
         else:
             known = {*Options.__struct_fields__, *RENAMED}
             raise TypeError(f"DataFlow() has no option {name!r}; {did_you_mean(name, known)}")
-    return _checked(given)
+    return checked(given)
 
 
 def _take(given: dict[str, Any], name: str, value: Any, spelled: str) -> None:
@@ -102,7 +102,8 @@ def _take(given: dict[str, Any], name: str, value: Any, spelled: str) -> None:
     given[name] = value
 
 
-def _checked(given: Mapping[str, Any]) -> Options:
+def checked(given: Mapping[str, Any]) -> Options:
+    """Return the options of these values. Raises: ConfigurationError, NotAvailableError."""
     try:
         options = msgspec.convert(given, Options)
     except msgspec.ValidationError as fault:

@@ -58,7 +58,9 @@ class Nexus:
         self._readiness = serve.Readiness(self.catalogue, self.options.ready_timeout)
         caps = {} if self.options.max_records is None else {"mcp": self.options.max_records}
         gates = Gates(authenticate=anonymous, validate=Validate(caps))
-        self._pipeline = Pipeline(self._exposure.find, gates, ready=self._readiness.wait)
+        calls = features.metrics.Calls() if self.options.enable_monitoring else None
+        note = None if calls is None else calls.note
+        self._pipeline = Pipeline(self._exposure.find, gates, ready=self._readiness.wait, note=note)
         self.jobs = Jobs(self.answer, self._written)
         self._exposure.add_inner(self.jobs)
         self._rest = RestChannel(
@@ -68,6 +70,7 @@ class Nexus:
             report=self._readiness.report,
             shell=self._existing_shell,
             jobs=self.jobs,
+            metrics=None if calls is None else lambda: calls.text(self._measured()),
         )
         self._workflows: Workflows | None = None
         self._discovered: Sequence[Found] | None = None
@@ -80,6 +83,8 @@ class Nexus:
         self._stack: ASGI | None = None
         self._front: serve.Front | None = None
         self._server: serve.Server | None = None
+        if self.options.handed:
+            _configure(self.options.integration, self.options.handed)
         if self.options.integration is not None:
             self.add(self.options.integration)
 
@@ -338,6 +343,15 @@ class Nexus:
         begun.begin(announcing)
         return begun
 
+    def _measured(self) -> list[str]:
+        """What providers measured that do so."""
+        texts = []
+        for provider in self.catalogue.providers:
+            with suppress(ConfigurationError):  # it measures nothing
+                if (metrics := getattr(provider, "metrics", None)) is not None:
+                    texts.append(metrics())
+        return texts
+
     def _exposed(self, name: str) -> Capability:
         return self._exposure.find(Call("python", name))
 
@@ -416,6 +430,17 @@ class Nexus:
                     await starting.end()
                 self._resuming.cancel()
                 await asyncio.wait([self._resuming])
+
+
+def _configure(integration: Any, settings: Mapping[str, Any]) -> None:
+    """Hand *settings* to what takes them. Raises: ConfigurationError; what it raises itself."""
+    configure = getattr(integration, "configure", None)
+    if configure is None:
+        names = ", ".join(settings)
+        raise ConfigurationError(
+            f"dataflow_config: nothing here takes {names}", hint="give a DataFlow as its integration, of 0.12 or later"
+        )
+    configure(settings)
 
 
 def _in_url(host: str) -> str:

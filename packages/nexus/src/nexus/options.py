@@ -64,6 +64,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()  # names besides loopback under which agents may call us (DNS rebinding)
     agents: Agents = Agents()
     max_records: int | None = None  # most records of one call by an agent
+    enable_monitoring: bool = False  # count calls, and answer with what was measured
+    metrics_endpoint: str = "/metrics"  # where
+    handed: Mapping[str, Any] = {}  # what the database is to make of itself: `HANDED`
 
 
 class Keywords(TypedDict, total=False):
@@ -111,13 +114,14 @@ KEYWORDS: Final = frozenset(Options.__struct_fields__) - {
     "mcp_tool_prefix",
     "agents",
     "max_records",
+    "metrics_endpoint",
+    "handed",
 }
 NOT_YET: Final[Mapping[str, str]] = {
     "channels_synced": "",
     "enable_auth": "put an authenticating proxy in front, or keep host on loopback",
     "auth_config": "put an authenticating proxy in front, or keep host on loopback",
-    "enable_monitoring": "",
-    "monitoring_config": "",
+    "monitoring_config": "enable_monitoring=True answers at /metrics; spans are made where the program sets a tracer",
     "rate_limit": "let a proxy in front limit calls",
     "enable_sse_transport": "agents are served over streamable HTTP at /mcp, and over stdio",
 }
@@ -153,11 +157,10 @@ CONFIG_NOT_YET: Final[Mapping[str, str]] = {
     "audit_agent_actions": "",
     "audit_all_operations": "",
     "multi_tenant": "",
-    "caching": "",
-    "monitoring": "",
-    "connection_pooling": "give the pool to DataFlow(pool_size=..., max_overflow=..., pool_recycle=...)",
     "encrypt_sensitive_fields": "",
 }
+HANDED: Final = frozenset({"caching", "connection_pooling", "monitoring"})  # to the database's own `configure`
+OURS: Final = frozenset({"metrics_endpoint", "api_metrics", "alerts"})  # of monitoring
 ALWAYS: Final = frozenset({"async_operations", "sql_injection_protection"})
 NESTED: Final = frozenset({"security", "expose_to_agents"})
 AGENT_KEYS: Final = {
@@ -209,7 +212,7 @@ def _from_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"dataflow_config is a {type(config).__name__}", hint="give a dict")
     where = "dataflow_config: "
-    known = CONFIG.keys() | CONFIG_NOT_YET.keys() | ALWAYS | NESTED
+    known = CONFIG.keys() | CONFIG_NOT_YET.keys() | ALWAYS | NESTED | HANDED
     for key in config:
         if key not in known:
             raise ConfigurationError(f"dataflow_config has no key {key!r}", hint=did_you_mean(key, known))
@@ -219,7 +222,19 @@ def _from_config(config: Mapping[str, Any]) -> dict[str, Any]:
     values = {CONFIG[key]: value for key, value in config.items() if key in CONFIG and value is not None}
     if (agents := config.get("expose_to_agents")) is not None:
         values["agents"] = _agents(agents)
-    return values
+    return values | _handed(config)
+
+
+def _handed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what goes to the database, and what its monitoring means for us."""
+    handed = {name: config[name] for name in sorted(HANDED & config.keys()) if asks(config[name])}
+    monitoring = handed.get("monitoring")
+    if not isinstance(monitoring, Mapping):
+        return {"handed": handed} if handed else {}
+    _refuse_asked(monitoring, {"alerts": "let Prometheus raise them"}, "dataflow_config['monitoring']: ")
+    handed["monitoring"] = {name: each for name, each in monitoring.items() if name not in OURS}
+    endpoint = monitoring.get("metrics_endpoint", "/metrics")
+    return {"handed": handed, "enable_monitoring": True, "metrics_endpoint": endpoint}
 
 
 def _refuse_never(config: Mapping[str, Any], where: str) -> None:

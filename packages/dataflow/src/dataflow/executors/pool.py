@@ -21,6 +21,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from dataflow.errors import DatabaseUnavailableError
+from dataflow.options import Options
 from kailash._undo import Undoing
 
 LEAST: Final = 5  # connections; arbitrary: a small program needs no more
@@ -37,6 +38,13 @@ class PoolOptions(msgspec.Struct, frozen=True, kw_only=True):
     pool_timeout: float = 30.0  # how long a caller waits for a connection
     connect_timeout: float = 10.0
     echo: bool = False  # log each statement's text, never its values
+
+    @classmethod
+    def of(cls, given: Options) -> PoolOptions:
+        """Return what the options of a database say of its connections."""
+        return cls(
+            pool_size=given.pool_size, max_overflow=given.max_overflow, pool_recycle=given.pool_recycle, echo=given.echo
+        )
 
     @property
     def kept(self) -> int:

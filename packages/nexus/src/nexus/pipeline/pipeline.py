@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from nexus.pipeline.gates import Gates, Witness, Witnesses
 logger = logging.getLogger("nexus")
 
 Find = Callable[[Call], Capability]
+Note = Callable[[Call, Outcome, float], None]
 
 
 async def _always() -> None:
@@ -26,7 +28,8 @@ class Pipeline:
     """Answers calls.
 
     find: the capability that a call names; raises NoSuchCapabilityError. ready: returns when the schema is
-    ready, at once from then on; raises NotReadyError when that takes too long.
+    ready, at once from then on; raises NotReadyError when that takes too long. note: hears of
+    each call when it is over, and of its seconds.
     """
 
     def __init__(
@@ -36,14 +39,24 @@ class Pipeline:
         witnesses: Witnesses | None = None,
         *,
         ready: Callable[[], Awaitable[None]] = _always,
+        note: Note | None = None,
     ) -> None:
         self._find = find
         self._gates = gates.taken()
         self._witnesses: tuple[Witness, ...] = witnesses.taken() if witnesses else ()
         self._ready = ready
+        self._note = note
 
     async def answer(self, call: Call) -> Outcome:
         """Return what came of *call*. Raises nothing: a refusal and a fault are outcomes too."""
+        if self._note is None:
+            return await self._answered(call)
+        began = time.perf_counter()
+        outcome = await self._answered(call)
+        self._note(call, outcome, time.perf_counter() - began)
+        return outcome
+
+    async def _answered(self, call: Call) -> Outcome:
         try:
             draft = Draft(call, self._find(call), ANONYMOUS, call.inputs)
             for gate in self._gates:

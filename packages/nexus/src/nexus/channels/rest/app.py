@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -76,6 +77,7 @@ class RestChannel:
         report: Report = lambda: {"ready": True},
         shell: Callable[[], Shell | None] = alone,
         jobs: Jobs | None = None,
+        metrics: Callable[[], str] | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._answer = answer
@@ -95,6 +97,8 @@ class RestChannel:
             "/openapi.json": {"GET": self._document},
             "/docs": {"GET": self._docs},
         }
+        if metrics is not None:
+            self._fixed[options.metrics_endpoint] = {"GET": partial(_metrics, metrics)}
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or hand it and any other connection to the shell."""
@@ -248,6 +252,10 @@ class RestChannel:
 
     async def _docs(self, request: Request) -> Reply:
         return Reply(200, page.render(self._options.title), list(page.HEADERS))
+
+
+async def _metrics(text: Callable[[], str], request: Request) -> Reply:
+    return Reply(200, text().encode(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 
 
 async def _by_shell(shell: Shell, request: Request, send: Send) -> None:
