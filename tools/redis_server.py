@@ -63,7 +63,8 @@ class RedisServer:
     def saved(self) -> bytes:
         """Return what was written to disk."""
         if self._container is not None:
-            archive, _ = self._container.get_wrapped_container().get_archive("/data/dump.rdb")
+            folder = self._ask(b"CONFIG GET dir").split(b"\r\n")[-2].decode()  # images differ in where they run
+            archive, _ = self._container.get_wrapped_container().get_archive(f"{folder}/dump.rdb")
             return b"".join(archive)
         return (self._folder / "dump.rdb").read_bytes()
 
@@ -90,7 +91,10 @@ class RedisServer:
             self._process.wait()
             self._process = None
         if self._container is not None:
-            self._container.get_wrapped_container().kill()
+            running = self._container.get_wrapped_container()
+            running.reload()
+            if running.status == "running":
+                running.kill()
 
     def close(self) -> None:
         """End it and forget what it held."""
