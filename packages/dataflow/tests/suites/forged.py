@@ -1,4 +1,4 @@
-"""What callers make up: the tenant, the id, the version, the mark of a deletion. Whatever it is, nothing is changed by it.
+"""What callers make up: the tenant, the id, the version, the mark of a deletion. It changes nothing, whatever it is.
 
 The values are generated; the operations are all that write.
 """
