@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kailash.errors import NotAvailableError
+
 OURS = ("kailash", "dataflow", "nexus")
 
 NAMES = [
@@ -62,6 +64,8 @@ def lacking(module: str) -> str:
         importlib.import_module(module)
     except ImportError as fault:
         return f"{module}: {fault}" if (fault.name or "").partition(".")[0] in OURS else ""
+    except NotAvailableError:
+        return ""
     return ""
 
 
