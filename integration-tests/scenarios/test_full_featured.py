@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextvars
+import re
 from collections.abc import Iterator
-from typing import Annotated
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
 
 import pytest
 
 from dataflow import DataFlow, Encrypted
 from dataflow.errors import RecordNotFoundError, TenantRequiredError
 from kailash import WorkflowBuilder
-from kailash.errors import WorkflowExecutionError
+from kailash.errors import NotAvailableError, WorkflowExecutionError
 from nexus import Nexus
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -101,3 +104,33 @@ async def test_a_workflow_acts_for_the_tenant_of_the_code_that_runs_it(db: DataF
     assert [each["made"]["tenant_id"] for each in outcomes] == ["acme", "acme", "other"]
     with pytest.raises(WorkflowExecutionError, match="no tenant is named"):
         await app.execute_workflow("join", {"email": "c@nobody.org"})
+
+
+def test_each_option_has_its_effect_with_all_the_others_on(db: DataFlow, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer is kept for its time, connections have a limit, what is slow is told, and so is what is asked."""
+    now = [0.0]
+    db.cache.clock = lambda: now[0]
+    with db.tenant("acme"):
+        made = db.express_sync.create("User", {"email": "a@acme.org"})
+        db.catch_up()
+        hits = []
+        for moment in (0.0, 3599.0, 3601.0):
+            now[0] = moment
+            assert db.express_sync.read("User", made["id"]) == made
+            hits.append(db.cache.hits)
+        with ThreadPoolExecutor(20) as threads:
+            asked = [threads.submit(contextvars.copy_context().run, db.express_sync.list, "User") for _ in range(60)]
+            assert {len(each.result(60)) for each in asked} == {1}
+
+    assert hits[1:] == [hits[0] + 1, hits[0] + 1]
+    pool = re.search(r"^dataflow_pool_connections (\S+)$", db.metrics(), re.MULTILINE)
+    assert pool
+    assert 1 <= float(pool.group(1)) <= 5 + 5  # pool_size, and as many again while they are in demand
+    assert 'dataflow_operation_seconds_count{model="User",operation="create"} 1' in db.metrics()
+    assert [each for each in caplog.records if each.name == "dataflow.slow"] == []  # nothing takes a second
+
+
+@pytest.mark.parametrize("wanted", [{"enable_auth": True}, {"rate_limit": 100}], ids=str)
+def test_what_this_version_has_not_is_refused_by_name_and_not_ignored(wanted: dict[str, Any]) -> None:
+    with pytest.raises(NotAvailableError, match=next(iter(wanted))):
+        Nexus(**wanted)
