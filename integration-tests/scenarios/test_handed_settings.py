@@ -127,8 +127,18 @@ def test_settings_that_make_no_sense_are_refused(sqlite_url: str, config: dict[s
 
 
 def test_what_this_version_cannot_do_says_so(sqlite_url: str) -> None:
-    with _shop(sqlite_url) as db, pytest.raises(NotAvailableError, match="preload_common_queries"):
-        _nexus(db, caching={"enabled": True, "preload_common_queries": True})
+    with _shop(sqlite_url) as db, pytest.raises(NotAvailableError, match="alerts"):
+        _nexus(db, monitoring={"enabled": True, "alerts": {"slow_response": {"threshold": 1000, "window": 60}}})
+
+
+def test_the_seeds_settings_for_a_busy_site_are_taken(sqlite_url: str) -> None:
+    caching = {"enabled": True, "aggressive_caching": True, "preload_common_queries": True}
+    with _shop(sqlite_url) as db:
+        _nexus(db, caching=caching, connection_pooling={"size": 50, "overflow": 25, "recycle": 3600})
+        db.prepare()
+        db.catch_up()
+
+        assert len(db.cache) == 2
 
 
 def test_a_database_that_is_in_use_takes_no_settings(sqlite_url: str) -> None:

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import logging
 import socket
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from dataflow.cache import caching, strategies
@@ -26,7 +27,9 @@ from dataflow.model.spec import ModelSpec
 from dataflow.options import Options
 from dataflow.schema import notices
 from kailash._lazy import Late
-from kailash.errors import ConfigurationError
+from kailash.capability import Capability
+from kailash.context import ANONYMOUS
+from kailash.errors import ConfigurationError, KailashError
 
 if TYPE_CHECKING:
     from dataflow.cache import redis
@@ -39,14 +42,25 @@ NAMESPACE: Final = "namespace"  # of cache_url: what the database is called on t
 log = logging.getLogger("dataflow.cache")
 
 
+class Source(Protocol):
+    """The database, as those see it who ask."""
+
+    url: DatabaseURL
+
+    def capabilities(self) -> Iterable[Capability]:
+        """Return what can be asked for."""
+
+
 class Answering:
     """What keeps the answers of one database."""
 
     def __init__(
-        self, options: Options, url: DatabaseURL, keyring: Keyring | None, sync: Callable[[], SyncExecutor]
+        self, source: Source, options: Options, keyring: Keyring | None, sync: Callable[[], SyncExecutor]
     ) -> None:
         """Do nothing yet. Raises: NotAvailableError without ``redis``, ConfigurationError, where that is asked for."""
-        self._options, self._url, self._sync = options, url, sync
+        url = source.url
+        self._source, self._options, self._url, self._sync = source, options, url, sync
+        self._preloading: threading.Thread | None = None
         self._keyring = keyring
         self._tables: dict[str, list[Model]] = {}
         self._models: tuple[Model, ...] = ()
@@ -96,9 +110,17 @@ class Answering:
             self._tables.setdefault(model.spec.table, []).append(model)
         if self._watch is not None and any(times.values()):
             self._watch.begin()
+        if self._options.preload_common_queries and self._preloading is None:
+            self._preloading = threading.Thread(target=self._preload, name="dataflow-preload", daemon=True)
+            self._preloading.start()
 
     def catch_up(self) -> bool:
-        """Return once all is known to be old that was written before, by whomever; whether that could be learnt."""
+        """Return once all is known to be old that was written before, by whomever; whether that could be learnt.
+
+        What is asked for before anybody asks is there too.
+        """
+        if self._preloading is not None:
+            self._preloading.join()
         return self._watch is None or self._watch.catch_up()
 
     def close(self) -> None:
@@ -116,6 +138,16 @@ class Answering:
         if self._shared is not None:
             await self._shared.aclose()
             self._shared.reopen()
+
+    def _preload(self) -> None:
+        """Ask for the first page and the number of records of each cached model that has no tenants."""
+        common = {model.spec.resource for model in self._models if model.cache and not model.spec.options.multi_tenant}
+        for capability in self._source.capabilities():
+            if capability.resource in common and capability.action in ("list", "count"):
+                try:
+                    capability.direct({}, ANONYMOUS)
+                except KailashError as fault:
+                    log.warning("%s could not be asked for beforehand (%s)", capability.name, fault.code)
 
     # -- what is kept where ----------------------------------------------------------------------------------
 

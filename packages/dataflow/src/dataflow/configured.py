@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec.structs import asdict
 
 from dataflow.options import Options, checked
-from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
+from kailash.errors import ConfigurationError, did_you_mean
 
 REDIS: Final = "redis://127.0.0.1:6379/0"  # where ``$REDIS_URL`` says nothing
 POOL: Final = {"size": "pool_size", "overflow": "max_overflow", "recycle": "pool_recycle"}
@@ -21,6 +21,7 @@ CACHE: Final = {
     "default_ttl": "cache_ttl",
     "cache_strategies": "cache_strategies",
     "invalidation_events": "invalidation_events",
+    "preload_common_queries": "preload_common_queries",
 }
 MEASURED: Final = frozenset(
     {"query_time", "connection_pool", "cache_hit_rate", "track_all_queries", "slow_query_log", "performance_metrics",
@@ -41,9 +42,7 @@ def changed(options: Options, settings: Mapping[str, Any]) -> Options:
 
 
 def _caching(said: Mapping[str, Any]) -> dict[str, Any]:
-    _known("caching", said, (*CACHE, "enabled", "backend", "aggressive_caching", "preload_common_queries"))
-    if said.get("preload_common_queries"):
-        raise NotAvailableError("preload_common_queries is not available in this version", hint="leave it out")
+    _known("caching", said, (*CACHE, "enabled", "backend", "aggressive_caching"))
     found = {CACHE[name]: value for name, value in said.items() if name in CACHE}
     backend = said.get("backend", "memory")
     if backend not in ("memory", "redis"):

@@ -279,7 +279,7 @@ class DataFlow(Described, ForTenants):
 
     @cached_property
     def _answering(self) -> answering.Answering:
-        return answering.Answering(self.options, self.url, self._keyring, lambda: self._sync)
+        return answering.Answering(self, self.options, self._keyring, lambda: self._sync)
 
     @property
     def cache(self) -> Any:

@@ -41,6 +41,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cache_url: str | None = None  # of a Redis server; None: answers are kept in memory
     cache_strategies: Mapping[str, Any] = {}  # for how long which answers are kept
     invalidation_events: Mapping[str, Any] = {}  # what else a write makes old
+    preload_common_queries: bool = False  # ask for first pages and counts of cached models before anybody does
     audit_logging: bool = False
     multi_tenant: bool = False
     row_level_security: bool = False  # PostgreSQL keeps tenants apart as well

@@ -78,18 +78,12 @@ class MemoryCache:
             while len(self._answers) > self._most:
                 self._answers.popitem(last=False)
 
-    def read(self, key: Hashable, ttl: float, load: Load, copy: Copy) -> Any:
-        """Return the answer that is kept, or the one of *load*, which one of many threads does for all of them."""
-        kept = self.find(key)
-        if kept is not MISSING:
-            return copy(kept)
+    def fill(self, key: Hashable, ttl: float, load: Load, copy: Copy) -> Any:
+        """Keep and return the answer of *load*, which one of many threads does for all of them."""
         return self._flights.ask(key, load, partial(self._kept, key, ttl, copy), copy)
 
-    async def aread(self, key: Hashable, ttl: float, load: LoadAsync, copy: Copy) -> Any:
-        """Like `read`, for the tasks of an event loop; *load* is awaited."""
-        kept = self.find(key)
-        if kept is not MISSING:
-            return copy(kept)
+    async def afill(self, key: Hashable, ttl: float, load: LoadAsync, copy: Copy) -> Any:
+        """Like `fill`, for the tasks of an event loop; *load* is awaited."""
         return await self._flights.aask(key, load, partial(self._kept, key, ttl, copy), copy)
 
     def clear(self) -> None:
@@ -132,10 +126,10 @@ class MemoryAnswers:
             return load()
         key = self._key(operation, tenant)
         try:
-            hash(operation)
-        except TypeError:  # a filter by a list or an object
+            kept = self._cache.find(key)
+        except TypeError:  # a filter by a list or an object has no hash
             return load()
-        return self._cache.read(key, ttl, load, self._copy)
+        return self._copy(kept) if kept is not MISSING else self._cache.fill(key, ttl, load, self._copy)
 
     async def aread(self, operation: Any, tenant: str | None, load: LoadAsync) -> Any:
         ttl = self._times.get(type(operation))
@@ -143,10 +137,10 @@ class MemoryAnswers:
             return await load()
         key = self._key(operation, tenant)
         try:
-            hash(operation)
+            kept = self._cache.find(key)
         except TypeError:
             return await load()
-        return await self._cache.aread(key, ttl, load, self._copy)
+        return self._copy(kept) if kept is not MISSING else await self._cache.afill(key, ttl, load, self._copy)
 
     def _key(self, operation: Any, tenant: str | None) -> Hashable:
         generation = self.generation.of(tenant)

@@ -10,7 +10,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
+
+QUESTION: Final = "PRAGMA data_version"
 
 
 class Watch(Protocol):
@@ -55,9 +57,9 @@ class FileWatch:
     def __init__(self, connect: Callable[[], sqlite3.Connection], changed: Callable[[str], None]) -> None:
         self._connect, self._changed = connect, changed
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._inherited: list[sqlite3.Connection] = []
-        self._process = os.getpid()
+        self._cursor: sqlite3.Cursor | None = None
+        self._inherited: list[sqlite3.Cursor] = []
+        self._process = 0
         self._seen: int | None = None
 
     def begin(self) -> None:
@@ -65,11 +67,14 @@ class FileWatch:
 
     def fresh(self) -> bool:
         with self._lock:
+            cursor = self._cursor
             try:
-                (version,) = self._opened().execute("PRAGMA data_version").fetchone()
+                if cursor is None or self._process != os.getpid():
+                    cursor = self._opened()
+                (version,) = cursor.execute(QUESTION).fetchone()
             except sqlite3.Error:
                 version = None
-            if version is None or version != self._seen:
+            if version != self._seen or version is None:
                 self._changed("")
                 self._seen = version
             return version is not None
@@ -78,15 +83,13 @@ class FileWatch:
 
     def close(self) -> None:
         with self._lock:
-            connection, self._connection, self._seen = self._connection, None, None
-            if connection is not None and self._process == os.getpid():
-                connection.close()
+            cursor, self._cursor, self._seen = self._cursor, None, None
+            if cursor is not None and self._process == os.getpid():
+                cursor.connection.close()
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is not None and self._process != os.getpid():  # the parent's: neither used nor closed
-            self._inherited.append(self._connection)
-            self._connection, self._seen = None, None
-        if self._connection is None:
-            self._process = os.getpid()
-            self._connection = self._connect()
-        return self._connection
+    def _opened(self) -> sqlite3.Cursor:
+        if self._cursor is not None:  # the parent's: neither used nor closed
+            self._inherited.append(self._cursor)
+        self._process, self._seen = os.getpid(), None
+        self._cursor = self._connect().cursor()
+        return self._cursor

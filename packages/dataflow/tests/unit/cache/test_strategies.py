@@ -9,6 +9,7 @@ import pytest
 
 from dataflow import DataFlow
 from dataflow.operations import values as ops
+from kailash.context import ANONYMOUS
 from kailash.errors import ConfigurationError
 
 SEEDS = {
@@ -130,3 +131,25 @@ def test_a_name_of_no_model_is_said(caplog: pytest.LogCaptureFixture) -> None:
         db.prepare()
 
     assert "'prodcuts'" in caplog.text and "products" in caplog.text
+
+
+def test_common_queries_are_asked_for_before_anybody_asks(sqlite_url: str) -> None:
+    with DataFlow(sqlite_url, cache_enabled=True, preload_common_queries=True) as db:
+
+        @db.model
+        class Product:
+            name: str
+
+        @db.model
+        class Secret:
+            text: str
+
+            __dataflow__ = {"multi_tenant": True}
+
+        db.prepare()
+        db.catch_up()
+        asked = {each.name: each for each in db.capabilities()}
+        for name in ("products.list", "products.count"):
+            asked[name].direct({}, ANONYMOUS)
+
+        assert (db.cache.hits, db.cache.misses) == (2, 2)
