@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,13 @@ from dataflow import DataFlow
 from dataflow.errors import DatabaseUnavailableError
 from suites import trouble
 from suites.evolution import item
+
+# What the server says of a disk that is full, after it has done the work.
+FULL = """
+CREATE FUNCTION no_room() RETURNS event_trigger LANGUAGE plpgsql AS
+$$BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END$$;
+CREATE EVENT TRIGGER no_room ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION no_room()
+"""
 
 
 class TestTrouble(trouble.Trouble):
@@ -20,6 +28,16 @@ class TestTrouble(trouble.Trouble):
     @pytest.fixture
     def url(self, postgres_url: str) -> str:
         return postgres_url
+
+    def test_a_full_disk(self, stands: None, make: Any) -> None:
+        with make().connection() as connection:
+            connection.ask(FULL)
+
+        said = self.said(make(item(level=int, note=(str | None, None))), DatabaseUnavailableError)
+
+        assert "the disk of the database is full; nothing was changed" in said
+        with make().connection() as connection:
+            connection.ask("DROP EVENT TRIGGER no_room")
 
 
 def refused(url: str) -> str:
