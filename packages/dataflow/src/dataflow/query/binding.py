@@ -1,4 +1,8 @@
-"""The names under which values travel beside a statement. `query.render` uses the same names in its SQL."""
+"""The names under which values travel beside a statement. `query.render` uses the same names in its SQL.
+
+Rule: what a policy adds to a condition has names of its own, so that it is read once and not for each operation. At
+most one `Ready` in a condition has operands.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ ID: Final = "_id"  # the wanted id
 SET: Final = "_set_"  # before the name of a changed field; no field begins with an underscore
 KEY: Final = "_key"  # bind name of the key of a row that a bulk update is about
 OPERAND: Final = "_w"  # before the number of a filter's operand
+POLICY: Final = "_p"  # before the number of an operand of what a policy adds
 HAVING: Final = "_h"  # before the number of an operand that groups are chosen by
 CONSTANT: Final = "_c"  # before the number of a constant of an expression
 AFTER: Final = "_after"  # before the number of a cursor's value
@@ -47,14 +52,24 @@ class Ready(All, frozen=True):
         return hash((self.key, *self.bound.values()))
 
 
+class Narrowed(All, frozen=True):
+    """What somebody asked and what a policy adds, both of which hold: its two parts."""
+
+    @property
+    def shape(self) -> Hashable:
+        """What decides the SQL text."""
+        asked, added = self.parts
+        return asked.shape, added.shape
+
+
 def ready(where: Where) -> Ready:
     """Return *where*, read beforehand."""
-    return Ready((where,), f"Ready {where.shape}", parameters(where))  # a text is hashed once
+    return Ready((where,), f"Ready {where.shape}", parameters(where, POLICY))  # a text is hashed once
 
 
 def narrowed(where: Where, by: Ready) -> Where:
     """Return the condition that both hold."""
-    return by if where is EVERYTHING else where & by
+    return by if where is EVERYTHING else Narrowed((where, by))
 
 
 def parameters(where: Where, prefix: str = OPERAND) -> dict[str, Any]:
@@ -62,10 +77,10 @@ def parameters(where: Where, prefix: str = OPERAND) -> dict[str, Any]:
 
     A value is what the SQL compares with: a pattern for a test of text, a list for ``in`` and for ``has``.
     """
-    if type(where) is Ready and prefix is OPERAND:
-        return {**where.bound}
     values: dict[str, Any] = {}
-    _bind(where, prefix, values)
+    added: dict[str, Any] = {}
+    _bind(where, prefix, values, added)
+    values.update(added)
     return values
 
 
@@ -75,19 +90,18 @@ def changes(assignments: Mapping[str, Assignment]) -> tuple[Hashable, dict[str, 
     return shape, {SET + name: assignment.value for name, assignment in assignments.items()}
 
 
-def _bind(where: Where, prefix: str, values: dict[str, Any]) -> None:
+def _bind(where: Where, prefix: str, values: dict[str, Any], added: dict[str, Any]) -> None:
     """Add the operands of *where*: every operation asks for them, so not by a `match`, which is slower."""
     if type(where) is Test:
         spell = _SPELLED.get(where.operator)
         for value in where.values:
             values[f"{prefix}{len(values)}"] = value if spell is None else spell(value)
     elif type(where) is Ready:
-        for value in where.bound.values():
-            values[f"{prefix}{len(values)}"] = value
-    elif type(where) is All or type(where) is Some:
+        added.update(where.bound)
+    elif type(where) is Narrowed or type(where) is All or type(where) is Some:
         for part in where.parts:
-            _bind(part, prefix, values)
+            _bind(part, prefix, values, added)
     elif type(where) is Not:
-        _bind(where.part, prefix, values)
+        _bind(where.part, prefix, values, added)
     else:
         raise TypeError(f"{type(where).__name__} is no condition")

@@ -21,7 +21,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from dataflow.query.assign import Assignment
-from dataflow.query.binding import AFTER, KEY, OPERAND
+from dataflow.query.binding import AFTER, KEY, OPERAND, Ready
 from dataflow.query.ordering import Order
 from kailash.conditions import EVERYTHING, All, Not, Some, Test, Where
 from kailash.errors import InvalidInputError, Problem
@@ -137,6 +137,9 @@ def _condition(table: sa.Table, where: Where, names: Iterator[str]) -> Condition
     match where:
         case Test():
             return _test(table.c[where.field], where, names)
+        case Ready() if where.bound:
+            own = iter(where.bound)
+            return sa.and_(*[_condition(table, part, own) for part in where.parts])
         case All():
             return sa.and_(sa.true(), *[_condition(table, part, names) for part in where.parts])
         case Some():

@@ -83,11 +83,11 @@ class Confinement:
 
     def see(self, operation: Any, context: Context, now: dt.datetime) -> Any:
         """Find only what is the tenant's and, unless the operation says otherwise, not deleted."""
-        tenant = context.tenant or (current().tenant if context is ANONYMOUS else None) or self._tenant(context)
+        tenant = (current() if context is ANONYMOUS else context).tenant or self._tenant(context)
         if tenant is None or operation.deleted != "hidden":
             return self.narrow(softdelete.seen(operation, context, now), context, now)
         live = (self._known.get(tenant) or self._remember(tenant))[1]
-        return replace(operation, where=live if operation.where is EVERYTHING else operation.where & live)
+        return replace(operation, where=live if operation.where is EVERYTHING else narrowed(operation.where, live))
 
     def create(self, operation: ops.Create, context: Context, now: dt.datetime) -> ops.Create:
         """Store it as the tenant's."""
