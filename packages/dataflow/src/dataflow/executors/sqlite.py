@@ -352,7 +352,11 @@ class SqliteDatabase:
 
     def watch(self, changed: Callable[[str], None]) -> Watch:
         """Return what hears of the writes of others; nobody else can reach a database in memory."""
-        return Unshared() if self.memory else FileWatch(lambda: self.connect().connection, changed)
+        if self.memory:
+            return Unshared()
+        made = FileWatch(lambda: self.connect().connection, changed)
+        after_fork(made)
+        return made
 
     def live(self, owner: str) -> Life:
         """Hold a lock of that name."""

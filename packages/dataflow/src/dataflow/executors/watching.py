@@ -6,7 +6,6 @@ Rule: *changed* is called before `Watch.fresh` says so: with what changed, as th
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -59,7 +58,6 @@ class FileWatch:
         self._lock = threading.Lock()
         self._cursor: sqlite3.Cursor | None = None
         self._inherited: list[sqlite3.Cursor] = []
-        self._process = 0
         self._seen: int | None = None
 
     def begin(self) -> None:
@@ -67,10 +65,8 @@ class FileWatch:
 
     def fresh(self) -> bool:
         with self._lock:
-            cursor = self._cursor
             try:
-                if cursor is None or self._process != os.getpid():
-                    cursor = self._opened()
+                cursor = self._cursor or self._opened()
                 (version,) = cursor.execute(QUESTION).fetchone()
             except sqlite3.Error:
                 version = None
@@ -84,12 +80,17 @@ class FileWatch:
     def close(self) -> None:
         with self._lock:
             cursor, self._cursor, self._seen = self._cursor, None, None
-            if cursor is not None and self._process == os.getpid():
+            if cursor is not None:
                 cursor.connection.close()
 
-    def _opened(self) -> sqlite3.Cursor:
-        if self._cursor is not None:  # the parent's: neither used nor closed
+    def forked(self) -> None:
+        """Go on in a child process, where the connection is the parent's: neither used nor closed."""
+        if self._cursor is not None:
             self._inherited.append(self._cursor)
-        self._process, self._seen = os.getpid(), None
+        self._cursor = self._seen = None
+        self._lock = threading.Lock()  # a thread of the parent may have held it
+
+    def _opened(self) -> sqlite3.Cursor:
+        self._seen = None
         self._cursor = self._connect().cursor()
         return self._cursor
