@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -27,6 +27,12 @@ class Rows(msgspec.Struct, frozen=True):
 
     items: list[Row]
     touched: int
+
+
+# An execution option of a statement for PostgreSQL: (a command that ends where its value follows, the bind name of the
+# value, the statement that does the same after the command); for a driver that can send both in one message. Nothing
+# may be done to the statement after that.
+FIRST: Final = "dataflow_first"
 
 
 class Told(msgspec.Struct, frozen=True):

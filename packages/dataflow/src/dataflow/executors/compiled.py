@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from dataflow.effects import Query, Repeat, Row
+from dataflow.effects import FIRST, Query, Repeat, Row
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -82,16 +82,21 @@ class Compiler:
         import sqlalchemy as sa  # 110 ms: only when a statement is compiled
 
         statement: Any = query.build()
+        first = statement.get_execution_options().get(FIRST) if self._driver == "psycopg2" else None
+        if first is not None:
+            command, bind, statement = first
         columns = _returned(statement)
         if isinstance(statement, sa.Insert) and not columns:
             statement = statement.inline()  # else SQLAlchemy adds a RETURNING that nobody asked for
         text = statement.compile(dialect=self.dialect, compile_kwargs={"render_postcompile": True})
+        sql, binds = text.string, _binds(text, query.values, self._driver)
+        if first is not None:
+            sql, binds = f"{command} %s; {sql}", [(bind, None), *binds]
         if self._echo:
-            log.info("%s", text.string)
-        binds = _binds(text, query.values, self._driver)
+            log.info("%s", sql)
         arguments = arguments_reader(binds) if numbers is None else records_reader(binds, numbers)
         rows = rows_reader([(name, codec(type_, self._driver)[1]) for name, type_ in columns]) if columns else None
-        compiled = Compiled(text.string, arguments, rows, query)
+        compiled = Compiled(sql, arguments, rows, query)
         target = getattr(statement, "table", None)
         compiled.table = target if isinstance(target, sa.Table) else None
         return compiled

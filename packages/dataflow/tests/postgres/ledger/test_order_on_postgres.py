@@ -90,6 +90,20 @@ def test_sql_of_others_is_told_and_audited_with_the_role_as_its_actor(shop: Data
     assert entry.before is not None and entry.before["name"] == "ours"
 
 
+def test_what_a_write_says_of_itself_ends_with_it(postgres_url: str) -> None:
+    """It goes before the statement in its message; a connection of the pool carries it no further."""
+    with _database(postgres_url, audited=True, pool_size=1, max_overflow=0) as db:
+        created = db.express_sync.create("Product", {"name": 'it\'s 100% \\ "ours"; --'})
+        with db.connection() as connection:
+            (said,) = connection.ask("SELECT current_setting('dataflow.told', true)")[0]
+            connection.ask("UPDATE products SET name = 'theirs'")
+        theirs, ours = db.audit.query(limit=2)
+
+        assert not said
+        assert (theirs.channel, ours.channel, ours.operation) == ("sql", "python", "create")
+        assert ours.after is not None and ours.after["name"] == created["name"] == 'it\'s 100% \\ "ours"; --'
+
+
 def test_a_program_that_asks_for_less_does_not_end_the_audit_of_another(shop: DataFlow) -> None:
     shop.express_sync.create("Product", {"name": "one"})
 
