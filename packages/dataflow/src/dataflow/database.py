@@ -377,7 +377,8 @@ class DataFlow(Described, ForTenants):
         if sealed and self._keyring is not None:
             keys.install(self._ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
         if tellers := self._told.arranged():
-            ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make)
+            anybody = self.options.change_detection_method == options.TRIGGERS
+            ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make, anybody=anybody)
         said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
         if self.options.cache_enabled or said:
             self._answering.prepare(self.models, make=make)

@@ -39,12 +39,14 @@ class Told(msgspec.Struct, frozen=True):
     """What the triggers of a SQLite connection are told of a write (`dataflow.ledger`).
 
     triggers: the statements that drop and make each of them, in turns, which a connection runs once. values: who
-    writes, when and why. loads: the statements that tell of a whole load, instead of the triggers.
+    writes, when and why. loads: the statements that tell of a whole load, instead of the triggers. own: what the
+    triggers of the tables ask for, which leave to these what they tell of.
     """
 
     triggers: tuple[str, ...]
     values: tuple[Any, ...]
     loads: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Query(msgspec.Struct, frozen=True):

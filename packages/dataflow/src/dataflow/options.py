@@ -17,7 +17,8 @@ from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
 
 DEFAULT_URL: Final = "sqlite:///dataflow.db"
 Mode: TypeAlias = Literal["rollback", "template"]  # how a test is isolated; True is "rollback"
-METHODS: Final = (None, "outbox", "database_triggers", "polling")
+TRIGGERS: Final = "database_triggers"
+METHODS: Final = (None, "outbox", TRIGGERS, "polling")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     multi_tenant: bool = False
     row_level_security: bool = False  # PostgreSQL keeps tenants apart as well
     encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
-    change_detection_method: str | None = None  # "outbox": every model's changes are in the feed
+    change_detection_method: str | None = None  # "outbox": all models are in the feed; TRIGGERS: by whoever writes
     feed_retention: float | None = None  # seconds that changes are kept which nobody audits
     tdd_mode: bool | Mode = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
     test_mode: bool | Mode = False  # the same
@@ -123,10 +124,10 @@ def checked(given: Mapping[str, Any]) -> Options:
     if options.change_detection_method not in METHODS:
         raise ConfigurationError(f"change_detection_method is one of {', '.join(filter(None, METHODS))}")
     sqlite = options.database_url.startswith("sqlite")
-    if options.change_detection_method == "polling" or (sqlite and options.change_detection_method == METHODS[2]):
+    if options.change_detection_method == "polling":
         raise NotAvailableError(
-            f"change_detection_method={options.change_detection_method!r} is not available here in this version",
-            hint='"outbox" tells of all that goes through dataflow, and on PostgreSQL of all SQL',
+            "change_detection_method='polling' is not available in this version",
+            hint=f'"{TRIGGERS}" tells of all SQL, whoever runs it; "outbox" on SQLite of what goes through dataflow',
         )
     if options.row_level_security and sqlite:
         raise ConfigurationError(

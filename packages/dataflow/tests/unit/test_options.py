@@ -44,10 +44,9 @@ def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) ->
     assert db.options == DataFlow(MEMORY).options
 
 
-@pytest.mark.parametrize("method", ["polling", "database_triggers"])
-def test_a_way_to_detect_changes_that_is_not_there_is_refused(method: str) -> None:
-    with pytest.raises(NotAvailableError, match=method):
-        DataFlow(MEMORY, change_detection_method=method)
+def test_a_way_to_detect_changes_that_is_not_there_is_refused() -> None:
+    with pytest.raises(NotAvailableError, match="polling"):
+        DataFlow(MEMORY, change_detection_method="polling")
 
 
 def test_an_unknown_keyword_is_refused_with_the_closest_name() -> None:

@@ -26,7 +26,7 @@ from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
 from dataflow.executors.watching import FileWatch, Unshared, Watch
-from dataflow.ledger.spelling import FUNCTION, quoted
+from dataflow.ledger.spelling import FUNCTION, OWN, quoted
 from kailash._undo import Undoing
 from kailash.errors import ConfigurationError
 
@@ -43,7 +43,8 @@ class SqliteSession:
     """One connection of sqlite3, in autocommit mode."""
 
     __slots__ = (
-        "_compiler", "_execute", "_leftover", "_loadings", "_tellers", "_told", "born", "connection", "freed", "known",
+        "_compiler", "_execute", "_hushed", "_leftover", "_loadings", "_own", "_tellers", "_told", "born", "connection",
+        "freed", "known",
     )  # fmt: skip
 
     def __init__(self, connection: sqlite3.Connection, compiler: Compiler, loadings: Loadings) -> None:
@@ -55,6 +56,8 @@ class SqliteSession:
         self._leftover: list[str] = []
         self._told: list[Any] = []  # what the triggers of this connection ask for
         self._tellers: set[tuple[str, ...]] = set()  # the triggers that it has
+        self._own: set[str] | None = None  # what the triggers of tables need not tell, as these do; None: not asked yet
+        self._hushed = False
         self.born = self.freed = time.monotonic()
 
     def usable(self) -> bool:
@@ -79,15 +82,37 @@ class SqliteSession:
             for trigger in told.triggers:
                 self.command(trigger)
             self._tellers.add(told.triggers)
+            self._answering().update(told.own)
         self._told[:] = (*told.values, None)
+        self._hushed = False
 
     def hush(self) -> None:
         """Tell nothing until the next write that is to be told: the schema's work is none of a user's."""
         self._told[-1:] = [True] if self._told else []
+        self._answering()
+        self._hushed = True
+
+    def _answering(self) -> set[str]:
+        """Return what this connection tells of; from now on it answers the triggers of the tables, which ask."""
+        if self._own is None:
+            self._own = set()
+            self.connection.execute("PRAGMA trusted_schema = ON")  # some builds let no table ask for a function
+            self.connection.create_function(OWN, 1, self._tells)
+        return self._own
+
+    def _tells(self, asked: str) -> bool:
+        """Whether the triggers of a table may leave it to this connection; any other question is SQLite's own."""
+        if not str(asked).startswith("dataflow_"):
+            return sqlite_functions.compiled_with(asked)
+        return self._hushed or asked in (self._own or ())
 
     def forget_tellers(self) -> None:
         """Make the triggers again before the next write: a rollback or a change of the schema may have taken them."""
         self._tellers.clear()
+        self._hushed = False
+        if self._own:
+            self._own.clear()
+            self._told[-1:] = [True]  # those that are still there would tell what the tables do
 
     def run(self, compiled: Compiled, values: Any) -> Rows:
         """Run a compiled statement."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal, Inexact, localcontext
 from functools import lru_cache, partial
 from typing import Any, Final
 
 from dataflow.executors import sqlite_totals
-from dataflow.ledger.spelling import NUMBER
+from dataflow.ledger.spelling import NUMBER, OWN
 from kailash.conditions import json_values, patterns
 from kailash.shapes import decode_json
 
@@ -29,6 +30,12 @@ def register(connection: sqlite3.Connection) -> None:
         connection.create_aggregate(name, 1, total)
     connection.create_collation(DECIMAL_COLLATION, _compare)
     connection.execute("PRAGMA case_sensitive_like = ON")
+
+
+def compiled_with(option: str) -> bool:
+    """Whether SQLite was built with *option*, for a connection on which this question has an answer of ours."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return bool(connection.execute(f"SELECT {OWN}(?)", (option,)).fetchone()[0])
 
 
 def _regexp(pattern: str, text: str | None) -> bool | None:

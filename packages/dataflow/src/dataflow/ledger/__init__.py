@@ -7,6 +7,8 @@ Rule 4: a model that nobody asked to be told of has no trigger, and its plans ar
 
 PostgreSQL has triggers of the database, one for each kind of statement. On SQLite a connection makes its own
 (CREATE TEMP TRIGGER): they call a function of the connection, and a migration cannot lose them.
+What other programs write to a file of SQLite its tables tell where that is asked for. Their triggers ask the connection
+first whether it tells of the table itself (`spelling.OWN`), so that each change is told once, by whoever knows more.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Rule 3: sealing a value with another key makes no version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dataflow.ledger import triggers
@@ -26,6 +26,7 @@ class Keeper:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.table = past.table_name(spec.table)
+        self.own = triggers.own(PREFIX, spec)
         self._columns = [field.stored_as for field in spec.fields]
         self.on_connections = tuple(self._on_sqlite())
         self.load = self._of_load()
@@ -70,20 +71,35 @@ class Keeper:
 
     # -- SQLite
 
+    def on_file(self) -> list[Trigger]:
+        """Return the triggers of the table that keep what other programs write, one for each kind of statement."""
+
+        def said(kind: str) -> tuple[str, str]:
+            return self._said(kind, triggers.by_anybody(kind), anybody=True)
+
+        return [triggers.file_trigger(PREFIX, self.own, self.spec, kind, *said(kind)) for kind in KINDS]
+
     def _on_sqlite(self) -> Iterator[str]:
-        told = {name: f"{FUNCTION}({at})" for at, name in enumerate(TOLD)}
-        same = f"OLD.{self._id} IS NEW.{self._id}"
-        compared = [quoted(field.stored_as) for field in self.spec.fields if field.encrypted is None]
-        differs = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in compared)
+        told = [f"{FUNCTION}({at})" for at in range(len(TOLD))]
+        for kind in KINDS:
+            yield from triggers.row_trigger(PREFIX, self.spec, kind, *self._said(kind, told, anybody=False))
+
+    def _said(self, kind: str, values: Sequence[str], *, anybody: bool) -> tuple[str, str]:
+        """Return when a version of a row is kept, and the statements that keep it."""
+        told = dict(zip(TOLD, values, strict=True))
         into = f"INSERT INTO {quoted(self.table)} ({self._names()}) SELECT"
         came, changed, went = (
             f"{into} {self._values(row, event, told)}"
             for row, event in (("NEW", "create"), ("NEW", "update"), ("OLD", "delete"))
         )
-        yield from triggers.row_trigger(PREFIX, self.spec, "INSERT", "", f"{came};")
-        body = f"{changed} WHERE {same}; {went} WHERE NOT ({same}); {came} WHERE NOT ({same});"
-        yield from triggers.row_trigger(PREFIX, self.spec, "UPDATE", f" AND ({differs})", body)
-        yield from triggers.row_trigger(PREFIX, self.spec, "DELETE", "", f"{went};")
+        if kind != "update":
+            return "", f"{came if kind == 'insert' else went};"
+        same = triggers.alike([self.spec.by_name["id"]], anybody=anybody)
+        compared = [field for field in self.spec.fields if field.encrypted is None]
+        return (
+            f" AND NOT ({triggers.alike(compared, anybody=anybody)})",
+            f"{changed} WHERE {same}; {went} WHERE NOT ({same}); {came} WHERE NOT ({same});",
+        )
 
     def _of_load(self) -> str:
         """Return the statement that keeps all records of one load: see `triggers.of_load`."""

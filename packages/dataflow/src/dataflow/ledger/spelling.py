@@ -2,6 +2,7 @@
 
 Rule 1: bytes are in hexadecimal, a Decimal is text, a span is in microseconds. SQLite, which has fewer types, also
         writes a float and what is JSON itself as text, and a bool as 0 or 1.
+        What any connection of SQLite is to write takes whatever is in a column; a float has 20 digits.
 Rule 2: a masked field is `MASK`, or null; its value never leaves the table.
 """
 
@@ -17,12 +18,16 @@ from uuid import UUID
 import msgspec
 
 from dataflow.model.spec import FieldSpec, ModelSpec
-from kailash.shapes import decode_json
+from kailash.shapes import MalformedJSONError, decode_json
 
 MASK: Final = "***"
 PAIRS: Final = 50  # a function of SQLite has at most 100 arguments: https://sqlite.org/limits.html
 NUMBER: Final = "dataflow_number"  # a function of our SQLite connections: all the digits of a float
 FUNCTION: Final = "dataflow_told"  # of a SQLite connection: what a write tells of itself, by its place
+# Built into SQLite, where it knows nothing of ours: a connection of ours answers whether it tells of a table itself.
+# What could also say so, a setting that is read as a table (pragma_...), fails where a schema is not trusted.
+OWN: Final = "sqlite_compileoption_used"
+NOW: Final = "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')"  # of SQLite, spelled as ours
 Read = Callable[[Any], Any]
 
 
@@ -81,6 +86,40 @@ def _sqlite(field: FieldSpec, column: str, *, masked: bool) -> str:
     return column
 
 
+def by_anybody(spec: ModelSpec, row: str, masked: Collection[str]) -> str:
+    """Return the expression of the JSON text of a record for connections that have none of our functions.
+
+    Those that SQLite has for JSON may not be asked for by a table in 3.38 to 3.40 where its schema is not trusted; they
+    refuse bytes and have no infinity, both of which another program may write into any column.
+    """
+    pairs = [
+        literal(f'"{field.name}":')
+        + " || "
+        + _anything(f"{row}.{quoted(field.stored_as)}", masked=field.name in masked)
+        for field in spec.fields
+    ]
+    comma = " || ',' || "  # an expression is at most 1,000 deep: https://sqlite.org/limits.html
+    parts = [f"({comma.join(pairs[at : at + PAIRS])})" for at in range(0, len(pairs), PAIRS)]
+    return f"'{{' || {comma.join(parts)} || '}}'"
+
+
+def _anything(column: str, *, masked: bool) -> str:
+    """Return the expression of the JSON of whatever a column holds; control characters are read as they are."""
+    if masked:
+        return f"CASE WHEN {column} IS NULL THEN 'null' ELSE '\"{MASK}\"' END"
+    text = column
+    for plain, escaped in _ESCAPED.items():
+        text = f"replace({text}, {plain}, {literal(escaped)})"
+    return (
+        f"CASE typeof({column}) WHEN 'null' THEN 'null' WHEN 'integer' THEN {column}"
+        f" WHEN 'real' THEN printf('\"%!.20g\"', {column}) WHEN 'blob' THEN '\"' || hex({column}) || '\"'"
+        f" ELSE '\"' || {text} || '\"' END"
+    )
+
+
+_ESCAPED: Final = {"'\\'": "\\\\", "'\"'": '\\"', "char(10)": "\\n", "char(13)": "\\r", "char(9)": "\\t"}
+
+
 # -- reading -------------------------------------------------------------------------------------------------
 
 
@@ -90,24 +129,48 @@ class Reader:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self._read = {field.name: _reading(field) for field in spec.fields}
-        self.read_id = _of_text(spec.by_name["id"])
+        self._read_id = _of_text(spec.by_name["id"])
+
+    def read_id(self, text: str) -> Any:
+        """Return the id that was written as *text*."""
+        return _as_declared(self._read_id, text)
 
     def record(self, text: str | None) -> Mapping[str, Any] | None:
-        """Return the record that was written as *text*; fields that the model does not have any more stay JSON."""
+        """Return the record that was written as *text*; fields that the model does not have any more stay JSON.
+
+        So does what others have written into a table of SQLite and no field allows.
+        """
         if text is None:
             return None
         found = plain(text)
         read = self._read
         return {
-            name: value if value is None or value == MASK or name not in read else read[name](value)
+            name: value if value is None or value == MASK or name not in read else _as_declared(read[name], value)
             for name, value in found.items()
         }
 
 
+def _as_declared(read: Read, value: Any) -> Any:
+    try:
+        return read(value)
+    except _NOT_ALLOWED:
+        return value
+
+
+_NOT_ALLOWED: Final = (ValueError, TypeError, ArithmeticError, AttributeError, msgspec.MsgspecError, MalformedJSONError)
+
+
 def plain(text: str) -> dict[str, Any]:
     """Return the record that was written as *text*, its values as JSON has them."""
-    found: Any = decode_json(text.encode())
+    found: Any
+    try:
+        found = decode_json(text.encode())
+    except MalformedJSONError:
+        found = decode_json(text.translate(_CONTROLS).encode())
     return found if isinstance(found, dict) else {name: value for part in found for name, value in part.items()}
+
+
+_CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(32)}
 
 
 def _reading(field: FieldSpec) -> Read:

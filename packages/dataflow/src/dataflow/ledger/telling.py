@@ -55,24 +55,35 @@ class Teller:
     def __init__(self, ledger: Ledger | None, keeper: Keeper | None) -> None:
         self.ledger, self.keeper = ledger, keeper
         on_connections: tuple[str, ...] = ()
+        own: tuple[str, ...] = ()
         loads: tuple[str, ...] = ()
         if ledger is not None:
             spec, audited, masked = ledger.spec, ledger.audited, ledger.masked
             on_connections += triggers.on_connections(spec, audited=audited, masked=masked)
+            own += (triggers.own(triggers.PREFIX, spec),)
             loads += (triggers.of_load(spec, audited=audited, masked=masked),)
         if keeper is not None:
             on_connections += keeper.on_connections
+            own += (keeper.own,)
             loads += (keeper.load,)
-        self._own, self.on_connections, self._loads = on_connections, on_connections, loads
+        self._made, self.on_connections, self._loads = on_connections, on_connections, loads
+        self._asked, self._own = own, own
         # What is to be done after the commit of a write.
         self.deeds: tuple[Callable[[], None], ...] = () if ledger is None else (ledger.committed,)
 
     def carry(self, others: Sequence[Teller]) -> None:
         """Tell also of the records of *others*, which a foreign key deletes or changes with those of this model."""
         tellers = [self, *others]
-        self.on_connections = tuple([statement for each in tellers for statement in each._own])
+        self.on_connections = tuple([statement for each in tellers for statement in each._made])
+        self._own = tuple([name for each in tellers for name in each._asked])
         ledgers = [each.ledger for each in tellers if each.ledger is not None]
         self.deeds = tuple(dict.fromkeys([ledger.committed for ledger in ledgers]))
+
+    @property
+    def table(self) -> str:
+        """The table of the model; none where it tells of others alone."""
+        of = self.ledger or self.keeper
+        return "" if of is None else of.spec.table
 
     @property
     def told(self) -> bool:
@@ -93,7 +104,7 @@ class Teller:
         )
         if dialect == "postgresql":
             return through(plan, _OnPostgres(array(values)).ask)
-        return through(plan, _OnSqlite(Told(self.on_connections, values, self._loads)).ask)
+        return through(plan, _OnSqlite(Told(self.on_connections, values, self._loads, self._own)).ask)
 
     def tell_of_all(
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from dataflow.ledger.spelling import FUNCTION, literal, on_postgresql, on_sqlite, quoted
+from dataflow.ledger import spelling
+from dataflow.ledger.spelling import FUNCTION, NOW, OWN, literal, on_postgresql, on_sqlite, quoted
 from dataflow.model.spec import TENANT, FieldSpec, ModelSpec
 
 TABLE: Final = "dataflow_changes"
@@ -178,26 +179,74 @@ def on_connections(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) ->
 
     Each is dropped and made, in turns.
     """
-    same = f"{key_of(spec, 'OLD')} IS {key_of(spec, 'NEW')}"
-    changed = _insert(spec, "'update'", "NEW", ("OLD", "NEW"), audited=audited, masked=masked)
-    went = _insert(spec, "'delete'", "OLD", ("OLD", ""), audited=audited, masked=masked)
-    came = _insert(spec, "'create'", "NEW", ("", "NEW"), audited=audited, masked=masked)
-    bodies = {
-        "INSERT": ("", f"{came};"),
-        "UPDATE": (
-            f" AND ({_differs(spec)})",
-            f"{changed} WHERE {same}; {went} WHERE NOT ({same}); {came} WHERE NOT ({same});",
-        ),
-        "DELETE": ("", f"{went};"),
-    }
-    return tuple([each for kind, said in bodies.items() for each in row_trigger(PREFIX, spec, kind, *said)])
+    said = {kind: _told_on_sqlite(spec, kind, _ASKED, audited=audited, masked=masked) for kind in KINDS}
+    return tuple([each for kind in KINDS for each in row_trigger(PREFIX, spec, kind, *said[kind])])
+
+
+def on_file(spec: ModelSpec, kind: str, *, audited: bool, masked: frozenset[str]) -> Trigger:
+    """Return the trigger of the table of *spec* that tells what other programs write to it (SQLite)."""
+    said = _told_on_sqlite(spec, kind, by_anybody(kind), audited=audited, masked=masked, anybody=True)
+    return file_trigger(f"{PREFIX}_{'a' if audited else 'f'}", own(PREFIX, spec), spec, kind, *said)
+
+
+def by_anybody(kind: str) -> tuple[str, ...]:
+    """Return the expressions of the values of `TOLD` for SQL of other programs: nobody says who writes (SQLite)."""
+    return NOW, "NULL", "NULL", "'sql'", "NULL", literal(kind)
+
+
+def own(prefix: str, spec: ModelSpec) -> str:
+    """Return what a trigger of the table asks a connection, which says so if it has triggers of its own (SQLite)."""
+    return f"{prefix}_{spec.table}"
+
+
+def _told_on_sqlite(
+    spec: ModelSpec, kind: str, told: Sequence[str], *, audited: bool, masked: frozenset[str], anybody: bool = False
+) -> tuple[str, str]:
+    """Return when a row is told of, and the statements that tell."""
+
+    def insert(event: str, row: str, *records: str) -> str:
+        spell = spelling.by_anybody if anybody else on_sqlite
+        spelled = [spell(spec, each, masked) if each else "NULL" for each in records]
+        return _insert(spec, literal(event), row, spelled, audited=audited, told=told)
+
+    if kind == "insert":
+        return "", f"{insert('create', 'NEW', '', 'NEW')};"
+    went = insert("delete", "OLD", "OLD", "")
+    if kind == "delete":
+        return "", f"{went};"
+    changed, came = insert("update", "NEW", "OLD", "NEW"), insert("create", "NEW", "", "NEW")
+    same = alike([spec.by_name["id"]], anybody=anybody)
+    return (
+        f" AND NOT ({alike(spec.fields, anybody=anybody)})",
+        f"{changed} WHERE {same}; {went} WHERE NOT ({same}); {came} WHERE NOT ({same});",
+    )
+
+
+def alike(fields: Iterable[FieldSpec], *, anybody: bool) -> str:
+    """Return the condition that all of these columns are as they were (SQLite).
+
+    anybody: a column may have a collation that other programs do not know.
+    """
+    collated = " COLLATE BINARY" if anybody else ""
+    columns = [quoted(field.stored_as) for field in fields]
+    return " AND ".join(f"OLD.{column}{collated} IS NEW.{column}" for column in columns)
+
+
+def file_trigger(prefix: str, asked: str, spec: ModelSpec, kind: str, condition: str, body: str) -> Trigger:
+    """Return the trigger of the table of *spec* that does *body* for each row, whoever writes (SQLite).
+
+    asked: by what a connection says that it does so itself. The name is *prefix*, *kind* and a digest of the rest.
+    """
+    does = f"ON {quoted(spec.table)} WHEN NOT {OWN}({literal(asked)}){condition} BEGIN {body} END"
+    name = f"{prefix}_{kind}_{hashlib.sha256(does.encode()).hexdigest()[:16]}"
+    return Trigger(name, (f"CREATE TRIGGER {name} AFTER {kind.upper()} {does}",))
 
 
 def row_trigger(prefix: str, spec: ModelSpec, kind: str, condition: str, body: str) -> tuple[str, str]:
     """Return the statements that make a trigger of a connection, which does *body* for each row (SQLite)."""
     when = f"WHEN {FUNCTION}({QUIET}) IS NULL{condition}"
-    name = quoted(f"{prefix}_{spec.table}_{kind.lower()}")
-    made = f"CREATE TEMP TRIGGER {name} AFTER {kind} ON main.{quoted(spec.table)} {when} BEGIN {body} END"
+    name = quoted(f"{prefix}_{spec.table}_{kind}")
+    made = f"CREATE TEMP TRIGGER {name} AFTER {kind.upper()} ON main.{quoted(spec.table)} {when} BEGIN {body} END"
     return f"DROP TRIGGER IF EXISTS temp.{name}", made
 
 
@@ -207,7 +256,7 @@ def of_load(spec: ModelSpec, *, audited: bool, masked: frozenset[str]) -> str:
     ``?1`` to ``?6`` are the values of `TOLD`. For many rows it costs half of what a trigger does.
     """
     told = [f"?{at + 1}" for at in range(len(TOLD))]
-    insert = _insert(spec, "'create'", "new_", ("", "new_"), audited=audited, masked=masked, told=told)
+    insert = _insert(spec, "'create'", "new_", ["NULL", on_sqlite(spec, "new_", masked)], audited=audited, told=told)
     return f"{insert} FROM main.{quoted(spec.table)} AS new_ WHERE new_.rowid > ?7 ORDER BY new_.rowid"
 
 
@@ -215,16 +264,9 @@ _ASKED: Final = tuple([f"{FUNCTION}({at})" for at in range(len(TOLD))])
 
 
 def _insert(
-    spec: ModelSpec, event: str, row: str, records: tuple[str, str], *, audited: bool, masked: frozenset[str],
-    told: Sequence[str] = _ASKED,
-) -> str:  # fmt: skip
+    spec: ModelSpec, event: str, row: str, records: Sequence[str], *, audited: bool, told: Sequence[str]
+) -> str:
     """Return the statement that writes a change, as far as where it comes from."""
-    spelled = [on_sqlite(spec, each, masked) if each else "NULL" for each in records]
-    values = [literal(spec.name), event, key_of(spec, row), *spelled, str(int(audited))]
+    values = [literal(spec.name), event, f"coalesce({key_of(spec, row)}, '')", *records, str(int(audited))]
     values += [told[0], tenant_of(spec, row, told[1]), *told[2:]]
     return f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) SELECT {', '.join(values)}"
-
-
-def _differs(spec: ModelSpec) -> str:
-    columns = [quoted(field.stored_as) for field in spec.fields]
-    return " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in columns)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from dataflow.ledger import spelling
 from dataflow.schema import changes as kinds
 from dataflow.schema.changes import Change
 from dataflow.schema.fits import widens
 from dataflow.schema.rules import identifier, quoted
 from dataflow.schema.state import Check, Column, Dialect, ForeignKey, Index, Table
 
-NOW = {"postgresql": "CURRENT_TIMESTAMP", "sqlite": "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00')"}
+NOW = {"postgresql": "CURRENT_TIMESTAMP", "sqlite": spelling.NOW}
 
 
 def rebuilds(change: Change) -> bool:

@@ -1,7 +1,9 @@
-"""Makes what the ledger of changes and the versions of records need: tables, and on PostgreSQL triggers.
+"""Makes what the ledger of changes and the versions of records need: tables, and triggers of the tables.
 
 Rule 1: a trigger that tells more than is asked for stays: another program of the same database asked for it.
-Rule 2: records that were there before their versions were kept have one from the beginning on, made here.
+Rule 2: a file of SQLite has triggers of its own where what other programs write is asked for. They stay as well, and
+        follow the model when whoever has it told of migrates.
+Rule 3: records that were there before their versions were kept have one from the beginning on, made here.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from dataflow.ledger.spelling import literal, quoted
 from dataflow.ledger.telling import Ledger, Teller
 from dataflow.ledger.triggers import Trigger
 from dataflow.model import past
+from dataflow.schema.changes import Change, DropColumn, DropTable, RenameTable
 from dataflow.schema.connection import Connect, Connection
 from dataflow.schema.lock import begin_locked
 
+_OURS: Final = f"(instr(name, '{triggers.PREFIX}_') = 1 OR instr(name, '{keeping.PREFIX}_') = 1)"
 _THERE: Final = {
     "postgresql": "SELECT c.relname, NULL FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace"
     f" AND (c.relname IN ('{triggers.TABLE}', '{triggers.HEAD}') OR starts_with(c.relname, '{past.PREFIX}'))"
@@ -29,22 +33,25 @@ _THERE: Final = {
     f" WHERE c.relnamespace = current_schema()::regnamespace AND t.tgenabled <> 'D'"
     f" AND (starts_with(t.tgname, '{triggers.PREFIX}_') OR starts_with(t.tgname, '{keeping.PREFIX}_'))",
     "sqlite": f"SELECT name, NULL FROM sqlite_master WHERE type = 'table' AND (name IN ('{triggers.TABLE}',"
-    f" '{triggers.HEAD}') OR substr(name, 1, {len(past.PREFIX)}) = '{past.PREFIX}')",
+    f" '{triggers.HEAD}') OR substr(name, 1, {len(past.PREFIX)}) = '{past.PREFIX}')"
+    " UNION ALL SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'"
+    f" AND {_OURS}",
 }
 
 log = logging.getLogger("dataflow.schema")
 
 
-def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make: bool) -> None:
+def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make: bool, anybody: bool) -> None:
     """Make what is missing, or, where *make* is false, refuse to go on without it; two questions when all is there.
 
+    anybody: what other programs write to a file of SQLite is asked for; on PostgreSQL it is always told.
     timeout: seconds that another process's migration is waited for.
 
     Raises: SchemaMismatchError; MigrationLockedError; DatabaseUnavailableError.
     """
     wanted = [*tellers]
     with connect() as connection:
-        if not _missing(connection, wanted):
+        if not _missing(connection, wanted, anybody=anybody, make=make):
             return
         if not make:
             raise SchemaMismatchError(
@@ -52,7 +59,7 @@ def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make
                 hint="let auto_migrate=True make the triggers once, as the owner of the tables",
             )
         begin_locked(connection, timeout)
-        for statement in _missing(connection, wanted):
+        for statement in _missing(connection, wanted, anybody=anybody, make=make):
             connection.ask(statement)
         for keeper in _waiting(connection, wanted):  # after the triggers, whose making lets nobody write till the end
             log.info("the history of %s begins", keeper.spec.name)
@@ -60,8 +67,11 @@ def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make
         connection.commit()
 
 
-def _missing(connection: Connection, tellers: list[Teller]) -> list[str]:
-    """Return the statements that make what is missing; one that does nothing where only a history is to begin."""
+def _missing(connection: Connection, tellers: list[Teller], *, anybody: bool, make: bool) -> list[str]:
+    """Return the statements that make what is missing; one that does nothing where only a history is to begin.
+
+    make: triggers that another program asked of a file of SQLite follow the models as well.
+    """
     there = connection.ask(_THERE[connection.dialect])
     tables = {str(name) for name, trigger in there if trigger is None}
     statements: list[str] = []
@@ -70,17 +80,18 @@ def _missing(connection: Connection, tellers: list[Teller]) -> list[str]:
             raise _no_table(teller.keeper)
     if any(teller.told for teller in tellers) and not tables >= {triggers.TABLE, triggers.HEAD}:
         statements += triggers.CREATE[connection.dialect]
-    if connection.dialect == "postgresql":
-        schema = str(connection.ask("SELECT current_schema()")[0][0])
-        names = {(str(table), str(trigger)) for table, trigger in there if trigger is not None}
-        for teller in tellers:
+    names = {(str(table), str(trigger)) for table, trigger in there if trigger is not None}
+    schema = None if connection.dialect == "sqlite" else str(connection.ask("SELECT current_schema()")[0][0])
+    tables_told = {table for table, _ in names} if make else set()
+    for teller in tellers:
+        if schema is not None or anybody or teller.table in tables_told:
             statements += _triggers(teller, schema, names)
     if not statements and _waiting(connection, tellers):
         statements.append("SELECT 1")
     return statements
 
 
-def _triggers(teller: Teller, schema: str, names: set[tuple[str, str]]) -> list[str]:
+def _triggers(teller: Teller, schema: str | None, names: set[tuple[str, str]]) -> list[str]:
     statements = []
     if teller.ledger is not None:
         known = {name for table, name in names if table == teller.ledger.spec.table}
@@ -89,8 +100,9 @@ def _triggers(teller: Teller, schema: str, names: set[tuple[str, str]]) -> list[
     if teller.keeper is not None:
         table = teller.keeper.spec.table
         known = {name for each, name in names if each == table and not _tells(name)}
-        for kind, trigger in zip(triggers.KINDS, teller.keeper.on_table(schema), strict=True):
-            statements += _replaced(table, kind, trigger, known)
+        made = teller.keeper.on_file() if schema is None else teller.keeper.on_table(schema)
+        for kind, trigger in zip(triggers.KINDS, made, strict=True):
+            statements += _replaced(table, schema, kind, trigger, known)
     return statements
 
 
@@ -98,25 +110,57 @@ def _tells(name: str) -> bool:
     return name.startswith(f"{triggers.PREFIX}_")
 
 
-def _of_kind(ledger: Ledger, schema: str, kind: str, known: set[str]) -> list[str]:
-    wanted = triggers.on_table(ledger.spec, schema, kind, audited=ledger.audited, masked=ledger.masked)
-    stricter = triggers.on_table(ledger.spec, schema, kind, audited=True, masked=ledger.masked)
+def _of_kind(ledger: Ledger, schema: str | None, kind: str, known: set[str]) -> list[str]:
+    wanted, stricter = (
+        triggers.on_file(ledger.spec, kind, audited=audited, masked=ledger.masked)
+        if schema is None
+        else triggers.on_table(ledger.spec, schema, kind, audited=audited, masked=ledger.masked)
+        for audited in (ledger.audited, True)
+    )
     if stricter.name in known:
         return []
     former = any(name.startswith(f"{triggers.PREFIX}_a_{kind}_") for name in known)
-    return _replaced(ledger.spec.table, kind, stricter if former else wanted, known)
+    return _replaced(ledger.spec.table, schema, kind, stricter if former else wanted, known)
 
 
-def _replaced(table: str, kind: str, wanted: Trigger, known: set[str]) -> list[str]:
+def _replaced(table: str, schema: str | None, kind: str, wanted: Trigger, known: set[str]) -> list[str]:
     """Return the statements that make *wanted* in the place of the others of that kind."""
     if wanted.name in known:
         return []
+    former = sorted(name for name in known if f"_{kind}_" in name)
+    if schema is None:
+        return [*[f"DROP TRIGGER IF EXISTS {name}" for name in former], *wanted.statements]
     dropped = [
         statement
-        for name in sorted(name for name in known if f"_{kind}_" in name)
+        for name in former
         for statement in (f"DROP TRIGGER IF EXISTS {name} ON {quoted(table)}", f"DROP FUNCTION IF EXISTS {name}()")
     ]
     return [*dropped, *wanted.statements]
+
+
+def let_go(connection: Connection, changes: Iterable[Change]) -> None:
+    """Drop the triggers of a file of SQLite that name what has gone by *changes*: they would refuse every write.
+
+    Whoever has the model told of makes them again (`install`).
+    """
+    for change in changes:
+        match change:
+            case DropColumn():
+                table, lost = change.table, quoted(change.column.name)
+            case DropTable():
+                table, lost = change.table.name, f"INSERT INTO {quoted(change.table.name)}"
+            case RenameTable():
+                table, lost = change.new, f"INSERT INTO {quoted(change.old)}"
+            case _:
+                continue
+        for (name,) in connection.ask(_LOST, (lost, isinstance(change, DropColumn), table)):
+            connection.ask(f"DROP TRIGGER {name}")
+
+
+_LOST: Final = (
+    f"SELECT name FROM sqlite_master WHERE type = 'trigger' AND {_OURS} AND instr(sql, ?) > 0"
+    " AND (NOT ? OR tbl_name = ?)"
+)
 
 
 def _waiting(connection: Connection, tellers: list[Teller]) -> list[Keeper]:

@@ -17,6 +17,7 @@ from dataflow.errors import (
     MigrationLockedError,
     RetryableError,
 )
+from dataflow.schema import ledger
 from dataflow.schema.changes import AddForeignKey, Change, CreateIndex, CreateTable, DropTable
 from dataflow.schema.connection import Connection
 from dataflow.schema.lock import KEY, begin_locked
@@ -77,6 +78,8 @@ def carry_out(connection: Connection, blocks: Sequence[Block], progress: Progres
         now = now[len(fresh) :]
     for block in now:
         run(connection, block)
+        if connection.dialect == "sqlite":
+            ledger.let_go(connection, block.changes)
         progress(block)
     if connection.dialect == "sqlite" and any(map(_may_orphan, blocks)):
         broken = connection.ask("PRAGMA foreign_key_check")
