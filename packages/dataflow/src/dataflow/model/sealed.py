@@ -32,6 +32,8 @@ class Sealed(sa.types.UserDefinedType[Any]):
         self.keyring = keyring
         self._place = f"{table}.{field.name}".encode()
         self._decode = msgspec.json.Decoder(unfold(field.annotation).core).decode
+        # What was sealed last, and how it was: a write returns it at once, and it need not be opened.
+        self._latest: tuple[bytes, bytes] = (b"", b"")
 
     def get_col_spec(self, **_: Any) -> str:
         """How PostgreSQL names bytes."""
@@ -43,12 +45,16 @@ class Sealed(sa.types.UserDefinedType[Any]):
 
     def seal(self, value: Any) -> bytes:
         """Return *value* sealed."""
-        return self.keyring.first.seal(msgspec.json.encode(value), self._place, searched=self.searched)
+        plain = msgspec.json.encode(value)
+        sealed = self.keyring.first.seal(plain, self._place, searched=self.searched)
+        self._latest = sealed, plain  # one assignment: threads share a column
+        return sealed
 
     def open(self, sealed: Any) -> Any:
         """Return the value. Raises: EncryptionError."""
+        latest, plain = self._latest
         try:
-            return self._decode(self.keyring.open(bytes(sealed), self._place))
+            return self._decode(plain if sealed == latest else self.keyring.open(bytes(sealed), self._place))
         except (UnsealedError, msgspec.DecodeError):
             raise EncryptionError(
                 f"a value of {self._place.decode()} cannot be decrypted",

@@ -48,7 +48,8 @@ def checked(tenant: Any) -> str:
         raise InvalidTenantError(f"a tenant is named by a text, not by a {type(tenant).__name__}")
     if not tenant or len(tenant) > MAX_LENGTH:
         raise InvalidTenantError(f"the name of a tenant has 1 to {MAX_LENGTH} characters, not {len(tenant)}")
-    if "\0" in tenant or any("\ud800" <= character <= "\udfff" for character in tenant):
+    surrogates = not tenant.isascii() and any("\ud800" <= character <= "\udfff" for character in tenant)
+    if surrogates or "\0" in tenant:
         raise InvalidTenantError("the name of a tenant holds a character that no database can keep")
     return tenant
 
