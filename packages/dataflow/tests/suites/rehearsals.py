@@ -30,6 +30,7 @@ from dataflow import DataFlow
 from dataflow.cli import app
 from dataflow.transactions.joined import JOINED
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 db = DataFlow({url!r})
 
 def number() -> int:
@@ -73,6 +74,12 @@ class Rehearsals:
     def tables(self, db: DataFlow) -> Any:
         with db.connection() as connection:
             return inspect(connection)
+
+    @pytest.fixture(autouse=True)
+    def apart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let copies of files be where those of other tests are not."""
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr(tempfile, "tempdir", None)
 
     def places(self, db: DataFlow) -> Any:
         """What a copy that was left behind would be seen by."""
