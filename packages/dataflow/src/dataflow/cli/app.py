@@ -102,7 +102,10 @@ def run(arguments: Sequence[str], database: Any = None) -> int:
     try:
         code = program().main(list(arguments), prog_name="dataflow", standalone_mode=False, obj=desk)
         sys.stdout.flush()
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:  # a question without an answer; what follows begins a line
+        click.echo(err=True)
+        return INTERRUPTED
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere

@@ -106,7 +106,10 @@ def run(arguments: Sequence[str], application: locate.Application | None = None,
     try:
         code = program().main(list(arguments), prog_name=name, standalone_mode=False, obj=desk)
         sys.stdout.flush()
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:  # a question without an answer; what follows begins a line
+        click.echo(err=True)
+        return INTERRUPTED
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return _unread()

@@ -126,6 +126,7 @@ def test_a_person_is_asked_before_anything_is_destroyed(folder: Path, typed: str
 
     assert code == exit_code, shown
     assert "notes bulk-delete of 2 records: really?" in shown
+    assert shown.endswith("\n")
 
 
 def test_yes_is_an_answer_given_beforehand(folder: Path) -> None:
