@@ -23,6 +23,7 @@ from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
+from dataflow.executors.sqlite_settings import set_up
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
 from dataflow.executors.watching import FileWatch, Unshared, Watch
@@ -34,8 +35,6 @@ BUSY: Final = 30.0  # seconds that a writer waits for another process; the seeds
 STATEMENTS: Final = 1024  # prepared statements kept by each connection; arbitrary: all shapes of an ordinary program
 SEVERAL: Final = 100  # rows from which triggers cost more (4 microseconds each) than to drop and make them again
 LAST_ROW: Final = 2**63 - 1  # after it SQLite takes any free number: https://sqlite.org/autoinc.html
-PRAGMAS: Final = ("foreign_keys = ON", "synchronous = NORMAL", "case_sensitive_like = ON")
-
 log = logging.getLogger("dataflow.sql")
 
 
@@ -453,27 +452,6 @@ class SqliteDDL(DDLConnection):
         if self._turn is not None:
             self._database.turn.give(self._turn)
             self._turn = None
-
-
-def set_up(connection: sqlite3.Connection, busy: float, *, memory: bool) -> None:
-    """Make the settings of a connection; every one of them, on every connection."""
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-    sqlite_functions.register(connection)
-    if not memory:
-        _write_ahead(connection, time.monotonic() + busy)
-
-
-def _write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
-    """Put the file in WAL mode. SQLite does not wait for the lock that the first change of mode needs; we do."""
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
-            return
-        except sqlite3.OperationalError as fault:
-            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.002)  # seconds; arbitrary: another process changes the mode in about as long
 
 
 def after_fork(database: Any) -> None:

@@ -122,10 +122,11 @@ def test_a_long_write_ends_when_its_task_is_cancelled(stand: Stand) -> None:
 def test_every_connection_has_all_of_its_settings(stand: Stand) -> None:
     assert stand.shared is not None
     sessions = [stand.shared.pool.take() for _ in range(3)]
+    settings = ("foreign_keys", "synchronous", "wal_autocheckpoint")
 
     for session in sessions:
-        asked = [session.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("foreign_keys", "synchronous")]
-        assert asked == [1, 1]  # ON, NORMAL
+        asked = [session.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in settings]
+        assert asked == [1, 1, 4000]  # ON, NORMAL, pages
         assert session.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert session.connection.execute("SELECT 'a' LIKE 'A'").fetchone() == (0,)
         stand.shared.pool.give(session)
