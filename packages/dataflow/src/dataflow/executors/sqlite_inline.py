@@ -24,7 +24,7 @@ BUDGET: Final = (
 STEPS: Final = 4_000  # SQLite instructions between two looks at the clock; about 0.1 ms
 PAUSE: Final = 100  # statements; arbitrary: a try in vain then costs one part in a hundred
 MOST: Final = 1_000  # shapes that pause; arbitrary
-SHARE: Final = 200  # writes; about as many fill the log of 1,000 pages after which SQLite makes a checkpoint
+SHARE: Final = 200  # writes; they fill about a quarter of the log of 4,000 pages after which SQLite makes a checkpoint
 
 
 class Inline:

@@ -93,13 +93,13 @@ def test_a_write_that_waits_for_another_process_does_not_hold_the_loop(stand: St
 
 def test_writes_from_a_loop_leave_no_endless_log(stand: Stand, sqlite_url: str) -> None:
     async def whole() -> None:
-        for number in range(1_000):
+        for number in range(3_000):
             await stand.aio.run(add(f"{number:04}"))
 
     stand.do(whole)
 
     log = Path(sqlite_url.removeprefix("sqlite:///") + "-wal")
-    assert log.stat().st_size < 4096 * 1_000 * 2  # SQLite's own bound of 1,000 pages, and one share of writes more
+    assert log.stat().st_size < 4096 * 4_000 * 1.5  # our bound of 4,000 pages, and one share of writes more
 
 
 def test_a_long_write_ends_when_its_task_is_cancelled(stand: Stand) -> None:
