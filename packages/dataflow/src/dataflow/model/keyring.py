@@ -36,17 +36,19 @@ class UnsealedError(Exception):
 class Key:
     """One key of 32 bytes."""
 
-    __slots__ = ("_cipher", "_search", "chain", "id")
+    __slots__ = ("_cipher", "_refusals", "_search", "chain", "id")
 
     def __init__(self, secret: bytes) -> None:
         """Raises: NotAvailableError where ``cryptography`` is not installed."""
         try:
             aead = import_module("cryptography.hazmat.primitives.ciphers.aead")
+            refused = import_module("cryptography.exceptions").InvalidTag
         except ImportError as fault:
             raise NotAvailableError(
                 "encryption needs the cryptography package", hint='install "dataflow[encryption]"'
             ) from fault
         self.id = hashlib.sha256(b"dataflow key id" + secret).digest()[:ID]
+        self._refusals: tuple[type[Exception], ...] = (refused, ValueError)  # of what is too short, too
         self._cipher: Any = aead.AESGCM(hmac.digest(secret, b"dataflow values", "sha256"))
         self._search = hmac.digest(secret, b"dataflow search", "sha256")
         self.chain = hmac.digest(secret, b"dataflow audit", "sha256")
@@ -69,7 +71,7 @@ class Key:
             value: bytes = self._cipher.decrypt(
                 sealed[head : head + NONCE], sealed[head + NONCE :], sealed[:head] + place
             )
-        except Exception as fault:
+        except self._refusals as fault:
             raise UnsealedError from fault
         return value
 
