@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
@@ -48,7 +50,7 @@ class Item:
 sys.exit(app.run(["rehearse", "-o", "json"], db))
 """
 SEEN = {  # whether there is a copy, asked from the middle of a rehearsal
-    "sqlite": "glob.glob(tempfile.gettempdir() + '/dataflow-rehearsal-*')",
+    "sqlite": "glob.glob(tempfile.gettempdir() + f'/dataflow-rehearsal-{os.getpid()}-*')",
     "postgresql": "db.connection().ask('SELECT nspname FROM pg_namespace WHERE nspname LIKE $$dataflow_rehearsal_%$$')",
 }
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -66,25 +68,19 @@ class Rehearsals:
             yield db
 
     def rehearsed(self, db: DataFlow) -> Rehearsal:
-        before, places = self.tables(db), self.places(db)
+        before = self.tables(db)
         done = rehearse(db)
-        assert (self.tables(db), self.places(db)) == (before, places)
+        assert (self.tables(db), self.places(db, os.getpid())) == (before, [])
         return done
 
     def tables(self, db: DataFlow) -> Any:
         with db.connection() as connection:
             return inspect(connection)
 
-    @pytest.fixture(autouse=True)
-    def apart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let copies of files be where those of other tests are not."""
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        monkeypatch.setattr(tempfile, "tempdir", None)
-
-    def places(self, db: DataFlow) -> Any:
-        """What a copy that was left behind would be seen by."""
+    def places(self, db: DataFlow, process: int) -> Any:
+        """What a copy that *process* left behind would be seen by."""
         if db.url.dialect == "sqlite":
-            return sorted(Path(tempfile.gettempdir()).glob("dataflow-rehearsal-*"))
+            return sorted(Path(tempfile.gettempdir()).glob(f"dataflow-rehearsal-{process}-*"))
         with db.connection() as connection:
             return connection.ask("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, ?)", (staging.PREFIX,))
 
@@ -202,10 +198,10 @@ class Rehearsals:
     def test_the_copy_goes_when_a_rehearsal_is_cut_short(
         self, deed: str, code: int, said: str, url: str, db: DataFlow
     ) -> None:
-        before = self.places(db)
         program = INTERRUPTED.format(path=sys.path, url=url, deed=deed, places=SEEN[db.url.dialect])
 
-        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        run = subprocess.Popen([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True)
+        shown, told = run.communicate()
 
-        assert (run.returncode, said in run.stderr) == (code, True), run.stdout + run.stderr
-        assert self.places(db) == before
+        assert (run.returncode, said in told) == (code, True), shown + told
+        assert self.places(db, run.pid) == []

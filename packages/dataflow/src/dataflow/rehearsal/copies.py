@@ -6,6 +6,7 @@ records. Either goes with the block, whatever ends it; a schema that a killed pr
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -34,8 +35,8 @@ def copy_of(db: DataFlow, sample: int) -> Iterator[tuple[DataFlow, int]]:
 
 @contextmanager
 def _file(db: DataFlow, sample: int) -> Iterator[tuple[str, int]]:
-    """Copy all of it: SQLite does so page by page."""
-    with tempfile.TemporaryDirectory(prefix="dataflow-rehearsal-") as folder:
+    """Copy all of it, into a folder that is named for this process: SQLite does so page by page."""
+    with tempfile.TemporaryDirectory(prefix=f"dataflow-rehearsal-{os.getpid()}-") as folder:
         path = Path(folder) / "copy.db"
         with db.connection() as connection:
             connection.ask("VACUUM INTO ?", (str(path),))
