@@ -1,4 +1,4 @@
-"""Undo what was begun when what follows fails, however it fails; the failure goes on."""
+"""What a failure brings about, however something fails, cancellation included; the failure goes on."""
 
 from __future__ import annotations
 
@@ -23,3 +23,21 @@ class Undoing:
     ) -> None:
         if kind is not None:
             self._undo()
+
+
+class Noting:
+    """``with Noting(self.broke): ask()``: a block whose failure is told to *note*."""
+
+    __slots__ = ("_note",)
+
+    def __init__(self, note: Callable[[BaseException], object]) -> None:
+        self._note = note
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._note(error)

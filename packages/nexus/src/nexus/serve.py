@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from kailash._lazy import Late
+from kailash._undo import Noting
 from kailash.capability import Catalogue
 from kailash.errors import ConfigurationError, KailashError
 from nexus import wire
@@ -261,12 +262,13 @@ class Server:
 
     def _run_kept(self) -> None:
         try:
-            self.run()
-        except BaseException as fault:
-            self._failure = fault
-            raise
+            with Noting(self._fail):
+                self.run()
         finally:
             self._listening.set()
+
+    def _fail(self, fault: BaseException) -> None:
+        self._failure = fault
 
     async def _serve(self) -> None:
         server = self._uvicorn = _make_uvicorn(

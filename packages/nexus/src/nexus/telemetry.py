@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from kailash._lazy import Late
+from kailash._undo import Noting
 from kailash.context import Context
 from kailash.runtime.base import Observer, StepEvent
 
@@ -32,17 +34,16 @@ def traced(workflow: str, context: Context) -> AbstractContextManager[Context]:
 
 @contextmanager
 def _spanned(tracer: Tracer, workflow: str, context: Context) -> Iterator[Context]:
-    with tracer.start_as_current_span(
-        f"workflow {workflow}",
-        attributes={"kailash.workflow": workflow, "kailash.channel": context.channel},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        try:
-            yield replace(context, progress=Steps(tracer, span, context.progress))
-        except BaseException as error:
-            _fail(span, error)
-            raise
+    with (
+        tracer.start_as_current_span(
+            f"workflow {workflow}",
+            attributes={"kailash.workflow": workflow, "kailash.channel": context.channel},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span,
+        Noting(partial(_fail, span)),
+    ):
+        yield replace(context, progress=Steps(tracer, span, context.progress))
 
 
 class Steps:

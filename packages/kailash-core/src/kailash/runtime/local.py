@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 
+from kailash._undo import Undoing
 from kailash.context import Acting, Context, inherited
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, drive
@@ -99,13 +100,10 @@ class LocalRuntime:
             _alone(run, only, state)
             return state.outputs, scope.run_id
         scope.runner = blocking = _Blocking(run, self._workers, self._max_workers)
-        try:
+        with Undoing(lambda: blocking.end(success=False)):
             blocking.walk(workflow.plan, state, scope, "")
             if scope.holding:
                 scope.close(success=True)
-        except BaseException:
-            blocking.end(success=False)
-            raise
         if journal is not None or blocking.loop is not None:
             blocking.end(success=True)
         scope.runner = None  # they hold each other: a run shall leave nothing to the garbage collector
