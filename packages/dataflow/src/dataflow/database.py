@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePath
@@ -136,27 +135,15 @@ class DataFlow(Described, ForTenants):
         """Run *operation*, blocking; return its outcome (`dataflow.operations.values` says which)."""
         if self._monitor is None:
             return self._run(operation, context)
-        began = time.perf_counter()
-        try:
-            outcome = self._run(operation, context)
-        except BaseException as fault:
-            self._monitor.note(operation, time.perf_counter() - began, fault)
-            raise
-        self._monitor.note(operation, time.perf_counter() - began, None)
-        return outcome
+        with self._monitor.measured(operation):
+            return self._run(operation, context)
 
     async def arun(self, operation: ops.Operation, context: Context = ANONYMOUS) -> Any:
         """Like `run`, under asyncio."""
         if self._monitor is None:
             return await self._arun(operation, context)
-        began = time.perf_counter()
-        try:
-            outcome = await self._arun(operation, context)
-        except BaseException as fault:
-            self._monitor.note(operation, time.perf_counter() - began, fault)
-            raise
-        self._monitor.note(operation, time.perf_counter() - began, None)
-        return outcome
+        with self._monitor.measured(operation):
+            return await self._arun(operation, context)
 
     def _run(self, operation: ops.Operation, context: Context) -> Any:
         model = self.models[operation.model]

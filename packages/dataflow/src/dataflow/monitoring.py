@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from types import TracebackType
 from typing import Any, Final, Protocol, assert_never
 
 import msgspec
@@ -83,6 +85,23 @@ class Durations:
         self.seconds += seconds
 
 
+class Measured:
+    """A block in which an operation happens: how long it took, and what became of it, is told to a monitor."""
+
+    __slots__ = ("_began", "_monitor", "_operation")
+
+    def __init__(self, monitor: Monitor, operation: ops.Operation) -> None:
+        self._monitor, self._operation = monitor, operation
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._monitor.note(self._operation, time.perf_counter() - self._began, fault)
+
+
 class Monitor:
     """What the operations of one database came to."""
 
@@ -93,6 +112,10 @@ class Monitor:
         self._durations: dict[tuple[str, str], Durations] = {}
         self._failures: dict[tuple[str, str, str], int] = {}
         self._slows: dict[tuple[str, str], int] = {}
+
+    def measured(self, operation: ops.Operation) -> Measured:
+        """Return the block in which *operation* happens."""
+        return Measured(self, operation)
 
     def note(self, operation: ops.Operation, seconds: float, fault: BaseException | None) -> None:
         """Count one operation, and log it where it was slow."""
