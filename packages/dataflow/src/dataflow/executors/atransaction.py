@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Iterable
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, assert_never
+from typing import Any, Protocol, Self, TypeVar, assert_never
 
 from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Errand, Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, TransactionError
 from dataflow.executors.transaction import Deed, settle, unusable
-from kailash._undo import Undoing
+from kailash._undo import Noting, Undoing
 from kailash.plan import adrive
 
 T = TypeVar("T")
@@ -115,24 +115,18 @@ class AsyncTransaction:
         await self._done(self.session.command(sql))
 
     async def _done(self, asked: Awaitable[T]) -> T:
-        try:
+        with Noting(self._broke):
             return await asked
-        except BaseException as fault:
-            self.broken = fault
-            raise
+
+    def _broke(self, fault: BaseException) -> None:
+        self.broken = fault
 
     async def commit(self) -> None:
         """Make everything lasting, then do what waited for it."""
-        try:
+        async with _Ending(self):
             session = self.session
             await session.finish()
             await session.command("COMMIT")
-        except Exception:
-            await self.rollback()
-            raise
-        except BaseException:
-            self.abandon()
-            raise
         self._session = None
         self._engine.end(session)
         await asettle(self._deeds)
@@ -195,6 +189,24 @@ class AsyncTransaction:
             await self.rollback()
         else:
             self.abandon()
+
+
+class _Ending:
+    """The end of a transaction, whose failure is dealt with as that of its block."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: AsyncTransaction) -> None:
+        self._transaction = transaction
+
+    async def __aenter__(self) -> None:
+        """Nothing to begin."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            await self._transaction.__aexit__(kind, fault, traceback)
 
 
 class AsyncSavepoint:
@@ -301,20 +313,26 @@ class AsyncWork:
             if self.within is None:
                 self.transaction.abandon()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            return
+        if issubclass(kind, Exception):
+            await self.fail()
+            await asettle(self.deeds)
+        else:
+            self.abandon()
+            leave(begun(self.deeds))
+
 
 async def aperform(plan: DataPlan[T], engine: AsyncEngine, within: AsyncTransaction | None = None) -> T:
     """Run *plan* to its end and do what waited for its commit."""
-    work = AsyncWork(engine, within)
-    try:
+    async with AsyncWork(engine, within) as work:
         value = await adrive(plan, work.answer)
-    except Exception:
-        await work.fail()
-        await asettle(work.deeds)
-        raise
-    except BaseException:
-        work.abandon()
-        leave(begun(work.deeds))
-        raise
     if work.transaction is not None:
         await work.succeed()
     if work.deeds:

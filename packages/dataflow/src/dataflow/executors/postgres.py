@@ -50,7 +50,7 @@ class AsyncpgSession:
         self._compiler = compiler
         self._loadings = loadings
         self.known = compiler.known
-        self.doubtful = False  # a statement was cut off: the server may still be at it
+        self.doubtful = False  # a statement is under way, or was cut off: the server may still be at it
         self.born = self.freed = time.monotonic()
 
     def usable(self) -> bool:
@@ -67,15 +67,17 @@ class AsyncpgSession:
 
     async def run(self, compiled: Compiled, values: Any) -> Rows:
         """Run a compiled statement."""
+        self.doubtful = True
         try:
             if compiled.rows is None:
-                return Rows([], _count(await self._execute(compiled.sql, *compiled.arguments(values))))
+                touched = _count(await self._execute(compiled.sql, *compiled.arguments(values)))
+                self.doubtful = False
+                return Rows([], touched)
             found = await self._fetch(compiled.sql, *compiled.arguments(values))
         except DRIVER_FAULTS as fault:
+            self.doubtful = False
             raise self._translated(fault, compiled.table) from fault
-        except BaseException:
-            self.doubtful = True
-            raise
+        self.doubtful = False
         items = compiled.rows(found)
         return Rows(items, len(items))
 
@@ -109,13 +111,14 @@ class AsyncpgSession:
         """PostgreSQL drops the tables of a transaction itself."""
 
     async def _guarded(self, question: Awaitable[R], table: Any) -> R:
+        self.doubtful = True
         try:
-            return await question
+            reply = await question
         except DRIVER_FAULTS as fault:
+            self.doubtful = False
             raise self._translated(fault, table) from fault
-        except BaseException:
-            self.doubtful = True
-            raise
+        self.doubtful = False
+        return reply
 
     def _translated(self, fault: BaseException, table: Any) -> Exception:
         if self.connection.is_closed() or isinstance(fault, OSError):
@@ -249,35 +252,33 @@ class LoopPool:
         waiter: asyncio.Future[AsyncpgSession | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            async with asyncio.timeout(self._timeout):
-                return await waiter
-        except BaseException as fault:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                granted = waiter.result()  # in this very moment
-                if granted is None:
-                    self._forget()
-                else:
-                    self.give(granted)
-            elif waiter in self._waiters:
-                self._waiters.remove(waiter)
-            if isinstance(fault, TimeoutError):
-                raise DatabaseUnavailableError(
-                    f"no connection became free in {self._timeout:g} seconds; all {self._limit} are in use",
-                    hint="end transactions sooner, or raise pool_size or max_overflow",
-                ) from None
-            raise
+            with Undoing(lambda: self._leave(waiter)):
+                async with asyncio.timeout(self._timeout):
+                    return await waiter
+        except TimeoutError:
+            raise DatabaseUnavailableError(
+                f"no connection became free in {self._timeout:g} seconds; all {self._limit} are in use",
+                hint="end transactions sooner, or raise pool_size or max_overflow",
+            ) from None
+
+    def _leave(self, waiter: asyncio.Future[AsyncpgSession | None]) -> None:
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            granted = waiter.result()  # in this very moment
+            if granted is None:
+                self._forget()
+            else:
+                self.give(granted)
+        elif waiter in self._waiters:
+            self._waiters.remove(waiter)
 
     async def _recover(self, session: AsyncpgSession) -> None:
         """Wait until the server has given up what was cancelled, leave any transaction, and give back."""
         try:
-            async with asyncio.timeout(RECOVERY):
-                await session.connection.execute("ROLLBACK")
+            with Undoing(lambda: self.drop(session)):
+                async with asyncio.timeout(RECOVERY):
+                    await session.connection.execute("ROLLBACK")
         except (*DRIVER_FAULTS, TimeoutError):
-            self.drop(session)
             return
-        except BaseException:
-            self.drop(session)
-            raise
         session.doubtful = False
         if session.settled():
             self.give(session)
@@ -323,17 +324,13 @@ class AsyncpgDatabase:
         pool = self.loops.current()
         session = pool.poll() or await pool.take()
         try:
-            rows = await session.run(compiled, effect.values)
+            try:
+                return await session.run(compiled, effect.values)
+            finally:
+                pool.end(session)
         except DatabaseUnavailableError:
-            pool.end(session)
             if compiled.writes or session.usable():
                 raise
-        except BaseException:
-            pool.end(session)
-            raise
-        else:
-            pool.give(session)
-            return rows
         session = await pool.take()
         try:
             return await session.run(compiled, effect.values)
@@ -364,14 +361,11 @@ class AsyncpgDatabase:
         begin, pool = begin_statement(isolation), self.loops.current()
         session = pool.poll() or await pool.take()
         try:
-            await session.command(begin)
+            with Undoing(lambda: pool.end(session)):
+                await session.command(begin)
         except DatabaseUnavailableError:
-            pool.end(session)
             if session.usable():
                 raise
-        except BaseException:
-            pool.end(session)
-            raise
         else:
             return session
         session = await pool.take()  # nothing was begun: a dead connection is replaced once

@@ -160,17 +160,13 @@ class PsycopgDatabase:
         compiled = self.known.get(effect.shape) or self.compiler.compile(effect)
         session = self.pool.take()
         try:
-            rows = session.run(compiled, effect.values)
+            try:
+                return session.run(compiled, effect.values)
+            finally:
+                self.end(session)
         except DatabaseUnavailableError:
-            self.end(session)
             if compiled.writes or session.usable():
                 raise
-        except BaseException:
-            self.end(session)
-            raise
-        else:
-            self.pool.give(session)
-            return rows
         self.purge()
         return self._within(lambda again: again.run(compiled, effect.values))
 

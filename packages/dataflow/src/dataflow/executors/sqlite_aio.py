@@ -23,6 +23,7 @@ from dataflow.executors.sqlite_inline import Inline
 from dataflow.executors.sqlite_writer import Writer
 from dataflow.executors.transaction import Deed, checked_isolation, perform
 from dataflow.loops import PerLoop
+from kailash._undo import Undoing
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Pooled)
@@ -84,7 +85,7 @@ class AsyncSqliteDatabase:
         except StopIteration as end:
             value: T = end.value
             return value
-        except BaseException:
+        except asyncio.CancelledError:
             plan.close()
             raise
         return await self._writer.do(plan, effect)
@@ -113,17 +114,8 @@ class AsyncSqliteDatabase:
             return InlineSession(session)
         turn = await _take(self._database.turn)
         beginning = self.submit(self._database.begin_in_turn)
-        try:
+        with Undoing(lambda: self._leave(beginning, turn)):
             return ThreadSession(await asyncio.wrap_future(beginning), self)
-        except Exception:
-            self._database.turn.give(turn)
-            raise
-        except BaseException:
-            if beginning.cancelled():
-                self._database.turn.give(turn)
-            else:
-                beginning.add_done_callback(self._begun_for_nobody)
-            raise
 
     def end(self, session: AsyncSession) -> None:
         """Give back the connection and the turn; what is still open is rolled back first."""
@@ -160,6 +152,13 @@ class AsyncSqliteDatabase:
             return perform(plan, Held(session))
         finally:
             self._database.put(session)
+
+    def _leave(self, beginning: Future[SqliteSession], turn: Any) -> None:
+        """Give back the turn: at once where nothing was begun, else when what was begun for nobody is over."""
+        if beginning.cancelled() or (beginning.done() and beginning.exception() is not None):
+            self._database.turn.give(turn)
+        else:
+            beginning.add_done_callback(self._begun_for_nobody)
 
     def _begun_for_nobody(self, beginning: Future[SqliteSession]) -> None:
         if beginning.exception() is None:
@@ -254,11 +253,9 @@ async def _take(pool: Pool[P]) -> P:
             return one
     waiter = pool.line_up()
     try:
-        async with asyncio.timeout(pool.timeout):
-            granted = await asyncio.wrap_future(waiter)
-    except BaseException as fault:
-        pool.leave(waiter)
-        if isinstance(fault, TimeoutError):
-            raise pool.exhausted() from None
-        raise
+        with Undoing(lambda: pool.leave(waiter)):
+            async with asyncio.timeout(pool.timeout):
+                granted = await asyncio.wrap_future(waiter)
+    except TimeoutError:
+        raise pool.exhausted() from None
     return pool.made(granted)

@@ -13,6 +13,7 @@ from dataflow.errors import DatabaseError
 from dataflow.executors.atransaction import begun, finish, leave
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession
 from dataflow.executors.transaction import Deed, Work
+from kailash._undo import Undoing
 from kailash.plan import proceed
 
 T = TypeVar("T")
@@ -132,11 +133,10 @@ class Writer:
             return work.answer(effect)
 
         try:
-            value = proceed(job.plan, job.effect, answer)
-        except BaseException:
-            work.fail()
+            with Undoing(work.fail):
+                value = proceed(job.plan, job.effect, answer)
+        finally:
             job.deeds = work.deeds
-            raise
         work.succeed()
         job.deeds = work.deeds
         return value

@@ -13,10 +13,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, Protocol, TypeVar, assert_never
+from typing import Any, Final, Protocol, Self, TypeVar, assert_never
 
 from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, TransactionError
+from kailash._undo import Noting, Undoing
 from kailash.errors import ConfigurationError, KailashError, did_you_mean
 from kailash.plan import drive, proceed
 
@@ -125,21 +126,18 @@ class Transaction:
         self._do(self.session.command, sql)
 
     def _do(self, ask: Callable[[E], T], effect: E) -> T:
-        try:
+        with Noting(self._broke):
             return ask(effect)
-        except BaseException as fault:
-            self.broken = fault
-            raise
+
+    def _broke(self, fault: BaseException) -> None:
+        self.broken = fault
 
     def commit(self) -> None:
         """Make everything lasting, then do what waited for it."""
-        try:
+        with Undoing(self.rollback):
             session = self.session
             session.finish()
             session.command("COMMIT")
-        except BaseException:
-            self.rollback()
-            raise
         self._session = None
         self._engine.end(session)
         settle(self._deeds)
@@ -291,16 +289,21 @@ class Work:
         elif self.within is None:
             self.transaction.rollback()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.fail()
+            settle(self.deeds)
+
 
 def perform(plan: DataPlan[T], engine: Engine, within: Transaction | None = None) -> T:
     """Run *plan* to its end and do what waited for its commit."""
-    work = Work(engine, within)
-    try:
+    with Work(engine, within) as work:
         value = drive(plan, work.answer)
-    except BaseException:
-        work.fail()
-        settle(work.deeds)
-        raise
     if work.transaction is not None:
         work.succeed()
     if work.deeds:
@@ -310,11 +313,8 @@ def perform(plan: DataPlan[T], engine: Engine, within: Transaction | None = None
 
 def perform_rest(plan: DataPlan[T], effect: Effect, work: Work) -> T:
     """Run *plan* from *effect* on; the caller does the deeds that are left in *work*."""
-    try:
+    with Undoing(work.fail):
         value = proceed(plan, effect, work.answer)
-    except BaseException:
-        work.fail()
-        raise
     work.succeed()
     return value
 

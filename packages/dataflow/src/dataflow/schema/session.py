@@ -22,6 +22,7 @@ from dataflow.schema.changes import AddForeignKey, Change, CreateIndex, CreateTa
 from dataflow.schema.connection import Connection
 from dataflow.schema.lock import KEY, begin_locked
 from dataflow.schema.plan import Block, described
+from kailash._undo import Undoing
 
 Progress: TypeAlias = Callable[[Block], None]
 BUILDING: Final = KEY + 1  # the advisory lock of whoever builds indexes beside the traffic
@@ -41,17 +42,14 @@ def transaction(connection: Connection, timeout: float) -> Iterator[None]:
     try:
         begin_locked(connection, timeout)
         try:
-            yield
-            connection.commit()
+            with Undoing(lambda: connection.ask("ROLLBACK")):
+                yield
+                connection.commit()
         except RetryableError as fault:
-            connection.ask("ROLLBACK")
             raise MigrationLockedError(
                 f"somebody has used a table for more than {timeout:g} seconds; nothing was changed",
                 hint="try again when it is less busy, or raise migration_lock_timeout",
             ) from fault
-        except BaseException:
-            connection.ask("ROLLBACK")
-            raise
     finally:
         if sqlite:
             connection.ask("PRAGMA legacy_alter_table = OFF")

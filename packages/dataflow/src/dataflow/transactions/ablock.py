@@ -14,6 +14,7 @@ from dataflow.executors.atransaction import AsyncSavepoint, AsyncTransaction
 from dataflow.executors.transaction import checked_isolation
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, Joined, ended, find, foreign, refuse_inner, refuse_level
+from kailash._undo import Undoing
 
 T = TypeVar("T")
 
@@ -149,40 +150,40 @@ class AsyncBlock:
             return
         assert isinstance(outer, AsyncBlock)
         await outer._lock.acquire()
-        try:
+        with Undoing(lambda: self._unmark(outer)):
             self._transaction = await outer._begun()
             if self._transaction is not None:
                 self._savepoint = await self._transaction.savepoint()
             elif outer._blocking is not None:
                 self._blocking = await _inside(outer._blocking, self)
-        except BaseException:
-            self._transaction = None
-            outer._lock.release()
-            raise
         self._outer = outer
+
+    def _unmark(self, outer: AsyncBlock) -> None:
+        self._transaction = None
+        outer._lock.release()
 
     async def _end(self, *, keep: bool) -> None:
         self._ended = "committed" if keep else "rolled back"
         what = self._savepoint or self._transaction
         try:
-            if self._blocking is not None:
-                await asyncio.to_thread(self._blocking.commit if keep else self._blocking.rollback)
-            elif isinstance(what, AsyncSavepoint) and keep:
-                await what.release()
-            elif isinstance(what, AsyncTransaction) and keep:
-                await what.commit()
-            elif what is not None:
-                await what.rollback()
+            with Undoing(self._fall):
+                if self._blocking is not None:
+                    await asyncio.to_thread(self._blocking.commit if keep else self._blocking.rollback)
+                elif isinstance(what, AsyncSavepoint) and keep:
+                    await what.release()
+                elif isinstance(what, AsyncTransaction) and keep:
+                    await what.commit()
+                elif what is not None:
+                    await what.rollback()
         except asyncio.CancelledError:
-            self._ended = "rolled back"
             if self._transaction is not None:
                 self._transaction.abandon()
             raise
-        except BaseException:
-            self._ended = "rolled back"
-            raise
         finally:
             self._leave()
+
+    def _fall(self) -> None:
+        self._ended = "rolled back"
 
     def _leave(self) -> None:
         outer, self._outer = self._outer, None

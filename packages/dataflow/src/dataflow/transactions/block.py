@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from dataflow.effects import DataPlan
 from dataflow.executors.transaction import Savepoint, Transaction, checked_isolation
 from dataflow.transactions.joined import JOINED, Home, Joined, ended, find, foreign, refuse_inner, refuse_level
+from kailash._undo import Undoing
 
 T = TypeVar("T")
 
@@ -100,28 +101,29 @@ class Block:
         if not isinstance(outer, Block):
             raise foreign()
         outer._lock.acquire()
-        try:
+        with Undoing(lambda: self._unmark(outer)):
             self._transaction = outer._begun()
             self._savepoint = self._transaction.savepoint()
-        except BaseException:
-            self._transaction = None
-            outer._lock.release()
-            raise
         self._outer = outer
+
+    def _unmark(self, outer: Block) -> None:
+        self._transaction = None
+        outer._lock.release()
 
     def _end(self, how: str, *, keep: bool) -> None:
         self._ended = how if keep else "rolled back"
         what = self._savepoint or self._transaction
         try:
-            if isinstance(what, Savepoint) and keep:
-                what.release()
-            elif isinstance(what, Transaction) and keep:
-                what.commit()
-            elif what is not None:
-                what.rollback()
-        except BaseException:
-            self._ended = "rolled back"
-            raise
+            with Undoing(self._fall):
+                if isinstance(what, Savepoint) and keep:
+                    what.release()
+                elif isinstance(what, Transaction) and keep:
+                    what.commit()
+                elif what is not None:
+                    what.rollback()
         finally:
             if self._outer is not None:
                 self._outer._lock.release()
+
+    def _fall(self) -> None:
+        self._ended = "rolled back"
