@@ -23,8 +23,10 @@ from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.express import Express, ExpressSync
 from dataflow.features import (
+    aio,
     answering,
     auditing,
+    checkup,
     configured,
     feeding,
     keyring,
@@ -49,6 +51,8 @@ from dataflow.schema.front import Schema, Settings
 from dataflow.tenants import ForTenants
 from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
+from dataflow.transactions.late import ablock
+from kailash._standard import asyncio
 from kailash.capability import Capability
 from kailash.context import ANONYMOUS, Context
 from kailash.errors import ConfigurationError, KailashError
@@ -56,9 +60,7 @@ from kailash.nodes.nodetype import NodeType
 from kailash.nodes.registry import NodeRegistry
 
 if TYPE_CHECKING:
-    from dataflow.executors.aio import AsyncExecutor
     from dataflow.feed import Hear
-    from dataflow.transactions.ablock import AsyncBlock
     from kailash.checkup import Check
     from kailash.events import Event
 
@@ -185,15 +187,13 @@ class DataFlow(Described, ForTenants):
 
     # -- transactions ----------------------------------------------------------------------------------------
 
-    def transaction(self, isolation_level: str | None = None) -> AsyncBlock:
+    def transaction(self, isolation_level: str | None = None) -> ablock.AsyncBlock:
         """Return a block for ``async with``, which the operations of its body join: all are kept, or none.
 
         isolation_level: "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"; default: the database's own. A block
         inside a block is a savepoint. Raises: ConfigurationError.
         """
-        from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, as below
-
-        return AsyncBlock(self._home, isolation_level)
+        return ablock.AsyncBlock(self._home, isolation_level)
 
     def transaction_sync(self, isolation_level: str | None = None) -> Block:
         """Like `transaction`, for ``with``."""
@@ -380,8 +380,6 @@ class DataFlow(Described, ForTenants):
         """Like `prepare`, in a thread."""
         if self._prepared == self.models.revision:
             return
-        import asyncio  # 26 ms that a blocking program does not pay
-
         await asyncio.to_thread(self.prepare)
 
     def metrics(self) -> str:
@@ -409,14 +407,10 @@ class DataFlow(Described, ForTenants):
 
     def checkup(self) -> Sequence[Check]:
         """Return how the database and its schema stand, changing nothing: what ``dataflow doctor`` shows."""
-        from dataflow import checkup  # nobody else needs it
-
         return checkup.checkup(self)
 
     def configuration(self) -> Mapping[str, Any]:
         """Return the options, secrets masked."""
-        from dataflow import checkup  # as above
-
         return checkup.configuration(self)
 
     def close(self) -> None:
@@ -481,7 +475,5 @@ class DataFlow(Described, ForTenants):
         return SyncExecutor(self.url, self._pool, self._sqlite)
 
     @cached_property
-    def _async(self) -> AsyncExecutor:
-        from dataflow.executors.aio import AsyncExecutor  # imports asyncio, as above
-
-        return AsyncExecutor(self.url, self._pool, self._sqlite)
+    def _async(self) -> aio.AsyncExecutor:
+        return aio.AsyncExecutor(self.url, self._pool, self._sqlite)

@@ -9,14 +9,10 @@ from dataflow import capabilities
 from dataflow.model.registry import Models
 from dataflow.model.spec import ModelSpec
 from dataflow.schema.front import Schema
-from kailash._lazy import Late
+from kailash._standard import asyncio
 
 if TYPE_CHECKING:
-    import asyncio
-
     from dataflow.schema.discovery import Discovery
-else:
-    asyncio = Late("asyncio")  # 26 ms that a blocking program does not pay
 
 
 class Schemed(Protocol):

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 from kailash._lazy import Late
 
 __all__ = [
-    "answering", "auditing", "configured", "feeding", "keeping", "keyring", "keys", "ledger", "monitoring",
-    "rekeying", "related", "telling", "walls",
+    "aio", "answering", "auditing", "checkup", "configured", "feeding", "keeping", "keyring", "keys", "ledger",
+    "monitoring", "rekeying", "related", "telling", "walls",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from dataflow import answering, configured, monitoring
+    from dataflow import answering, checkup, configured, monitoring
     from dataflow import audit as auditing
     from dataflow import feed as feeding
     from dataflow import rekey as rekeying
+    from dataflow.executors import aio
     from dataflow.ledger import keeping, telling
     from dataflow.model import keyring
     from dataflow.operations import related
     from dataflow.schema import keys, ledger, walls
 else:
+    aio = Late("dataflow.executors.aio")  # asyncio
     answering = Late("dataflow.answering")
     auditing = Late("dataflow.audit")
+    checkup = Late("dataflow.checkup")
     configured = Late("dataflow.configured")
     feeding = Late("dataflow.feed")
     keeping = Late("dataflow.ledger.keeping")

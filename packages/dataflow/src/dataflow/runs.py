@@ -19,8 +19,11 @@ from dataflow.executors.alive import Life
 from dataflow.model import envelope
 from dataflow.operations.dialect import Dialect
 from dataflow.schema.lock import begin_locked
+from dataflow.transactions.block import Block
 from dataflow.transactions.joined import JOINED, Home, find
+from dataflow.transactions.late import ablock
 from kailash._lazy import Late
+from kailash._standard import asyncio
 from kailash.errors import RunInProgressError
 from kailash.nodes.scope import Scope
 from kailash.runtime.record import RunRecord, Status
@@ -57,8 +60,6 @@ class RunStore:
 
     async def abegin(self, record: RunRecord) -> RunRecord:
         """Like `begin`."""
-        import asyncio  # runs here
-
         if self._life is None:
             await asyncio.to_thread(self._prepare)
         if await self._arun(self._added(record)):
@@ -104,8 +105,6 @@ class RunStore:
 
     def step(self, scope: Scope, run: Callable[[], T]) -> T:
         """Do a step that writes, and its record, in one transaction."""
-        from dataflow.transactions.block import Block
-
         with Writer(self, scope) as writer, Block(self.home, None) as block:
             output = run()
             block.run(writer.plan(output))
@@ -113,10 +112,8 @@ class RunStore:
 
     async def astep(self, scope: Scope, run: Callable[[], Any]) -> Any:
         """Like `step`."""
-        from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, which runs here
-
         with Writer(self, scope) as writer:
-            async with AsyncBlock(self.home, None) as block:
+            async with ablock.AsyncBlock(self.home, None) as block:
                 output = await run()
                 await block.arun(writer.plan(output))
                 return output

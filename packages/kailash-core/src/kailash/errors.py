@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from kailash._standard import difflib
+
 
 class Kind(enum.Enum):
     """What went wrong, in the only terms that a channel needs to know."""
@@ -189,10 +191,8 @@ class WorkflowExecutionError(KailashError):
 
 def did_you_mean(word: str, known: Iterable[str], *, most: int = 12) -> str:
     """Return a hint: the closest of *known* to *word*, or the first *most* of them."""
-    from difflib import get_close_matches  # 8 ms, and only when something is wrong
-
     names = sorted(known)
-    if close := get_close_matches(word, names, n=3, cutoff=0.6):
+    if close := difflib.get_close_matches(word, names, n=3, cutoff=0.6):
         return "did you mean " + " or ".join(f"{name!r}" for name in close) + "?"
     listed = ", ".join(names[:most]) + (", ..." if len(names) > most else "")
     return f"use one of: {listed}" if names else ""

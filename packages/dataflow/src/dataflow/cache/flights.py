@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, Final
 
+from kailash._standard import asyncio
+
 MISSING: Final = object()
 
 
@@ -48,8 +50,6 @@ class Flights:
         self, key: Hashable, load: Callable[[], Awaitable[Any]], keep: Callable[[Any], Any], read: Callable[[Any], Any]
     ) -> Any:
         """Like `ask`, for the tasks of an event loop; *load* is awaited."""
-        import asyncio  # whoever is here has it
-
         loop = asyncio.get_running_loop()
         flight = self._aflights.get((loop, key))
         if flight is not None:

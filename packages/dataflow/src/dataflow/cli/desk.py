@@ -46,9 +46,7 @@ class Desk:
         except locate.NoApplicationError:
             if not os.environ.get("DATABASE_URL"):
                 raise
-        from dataflow.database import DataFlow  # everything that an operation needs, which help does without
-
-        self._database = DataFlow(existing_schema_mode=True)
+        self._database = locate.bare()
         self._loaded.append(self._database)
         return self._database
 

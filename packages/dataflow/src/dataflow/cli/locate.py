@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kailash import programs
+from kailash._lazy import Late
 from kailash.programs import Maker, NoApplicationError, Place, Sought, UnusableApplicationError
 
 if TYPE_CHECKING:
-    from dataflow.database import DataFlow
+    from dataflow import database
+else:  # everything that an operation needs, which help does without
+    database = Late("dataflow.database")
 
-__all__ = ["NoApplicationError", "Place", "UnusableApplicationError", "find", "load"]
+__all__ = ["NoApplicationError", "Place", "UnusableApplicationError", "bare", "find", "load"]
 
 DATAFLOW: Final = Maker("DataFlow", ("dataflow", "dataflow.database", "dataflow.core.engine"))
 SERVER: Final = Maker("Nexus", ("nexus", "nexus.core", "nexus.app"))
@@ -24,12 +27,15 @@ def find(option: str | None, environ: Mapping[str, str], folder: Path) -> Place:
     return programs.find(SOUGHT, option, environ, folder)
 
 
-def load(place: Place, folder: Path) -> DataFlow:
+def load(place: Place, folder: Path) -> database.DataFlow:
     """Return the database at *place*, importing its module from *folder* or the installed packages.
 
     Raises: UnusableApplicationError, with the exception of the program as its cause.
     """
-    from dataflow.database import DataFlow  # everything that an operation needs, which help does without
-
-    found: DataFlow = programs.load(SOUGHT, place, folder, lambda value: isinstance(value, DataFlow))
+    found: database.DataFlow = programs.load(SOUGHT, place, folder, lambda value: isinstance(value, database.DataFlow))
     return found
+
+
+def bare() -> database.DataFlow:
+    """Return the database of ``$DATABASE_URL``, without models."""
+    return database.DataFlow(existing_schema_mode=True)

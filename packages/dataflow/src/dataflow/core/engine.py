@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import dataflow
+
 
 def __getattr__(name: str) -> Any:
     if name != "DataFlow":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dataflow import DataFlow  # only when somebody comes here
-
     warnings.warn("dataflow.core.engine.DataFlow is now dataflow.DataFlow", DeprecationWarning, stacklevel=2)
-    return DataFlow
+    return dataflow.DataFlow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.effects import DataPlan
 from dataflow.executors.atransaction import AsyncEngine, AsyncTransaction, aperform
@@ -11,6 +11,12 @@ from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sqlite import SqliteDatabase, required
 from dataflow.executors.sqlite_aio import AsyncSqliteDatabase
 from dataflow.executors.url import DatabaseURL
+from kailash._lazy import Late
+
+if TYPE_CHECKING:
+    from dataflow.executors import postgres
+else:
+    postgres = Late("dataflow.executors.postgres")  # asyncpg: 50 ms
 
 T = TypeVar("T")
 
@@ -29,9 +35,7 @@ class AsyncExecutor:
             self._pools: Callable[[], Sequence[Any]] = tuple  # those of the blocking executor
             self._end_shared = None if shared else database.shared.close
         else:
-            from dataflow.executors.postgres import AsyncpgDatabase  # asyncpg: 50 ms
-
-            server = AsyncpgDatabase(url, options)
+            server = postgres.AsyncpgDatabase(url, options)
             self._engine, self._perform = server, lambda plan, within: aperform(plan, server, within)
             self._close, self._aclose = server.close, server.aclose
             self._pools = server.loops.values

@@ -14,10 +14,18 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from dataflow.effects import FIRST, Query, Repeat, Row
+from kailash._lazy import Late
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.dialects.postgresql import asyncpg, psycopg2
+    from sqlalchemy.dialects.sqlite import pysqlite
     from sqlalchemy.engine.interfaces import Dialect
+else:
+    sa = Late("sqlalchemy")  # 110 ms: only when a statement is compiled
+    asyncpg = Late("sqlalchemy.dialects.postgresql.asyncpg")
+    psycopg2 = Late("sqlalchemy.dialects.postgresql.psycopg2")
+    pysqlite = Late("sqlalchemy.dialects.sqlite.pysqlite")
 
 Driver: TypeAlias = Literal["asyncpg", "psycopg2", "sqlite"]
 Convert: TypeAlias = Callable[[Any], Any]
@@ -79,8 +87,6 @@ class Compiler:
         return self._dialect
 
     def _compile(self, query: Query, numbers: Mapping[str, int] | None = None) -> Compiled:
-        import sqlalchemy as sa  # 110 ms: only when a statement is compiled
-
         statement: Any = query.build()
         first = statement.get_execution_options().get(FIRST) if self._driver == "psycopg2" else None
         if first is not None:
@@ -105,16 +111,10 @@ class Compiler:
 def dialect(driver: Driver) -> Dialect:
     """Return SQLAlchemy's dialect for *driver*, with positional parameters."""
     if driver == "asyncpg":
-        from sqlalchemy.dialects.postgresql import asyncpg
-
         made: Dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
     elif driver == "psycopg2":
-        from sqlalchemy.dialects.postgresql import psycopg2
-
         made = psycopg2.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # the same
     else:
-        from sqlalchemy.dialects.sqlite import pysqlite
-
         made = pysqlite.dialect(paramstyle="qmark")
     return made
 

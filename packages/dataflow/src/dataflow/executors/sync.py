@@ -13,9 +13,12 @@ from dataflow.executors.sqlite import SqliteDatabase, required
 from dataflow.executors.transaction import Transaction, perform
 from dataflow.executors.url import DatabaseURL
 from dataflow.executors.watching import Watch
+from kailash._lazy import Late
 
 if TYPE_CHECKING:
-    from dataflow.executors.psycopg import PsycopgDatabase
+    from dataflow.executors import psycopg
+else:
+    psycopg = Late("dataflow.executors.psycopg")  # psycopg2: 18 ms
 
 T = TypeVar("T")
 
@@ -25,13 +28,11 @@ class SyncExecutor:
 
     def __init__(self, url: DatabaseURL, options: PoolOptions, shared: SqliteDatabase | None = None) -> None:
         """Open nothing yet. *shared*: what both executors of a SQLite database use (`sqlite.open_sqlite`)."""
-        self._engine: SqliteDatabase | PsycopgDatabase
+        self._engine: SqliteDatabase | psycopg.PsycopgDatabase
         if url.dialect == "sqlite":
             self._engine = required(shared, url, options)
         else:
-            from dataflow.executors.psycopg import PsycopgDatabase  # psycopg2: 18 ms
-
-            self._engine = PsycopgDatabase(url, options)
+            self._engine = psycopg.PsycopgDatabase(url, options)
 
     def run(self, plan: DataPlan[T], transaction: Transaction | None = None) -> T:
         """Run *plan* to its end and return its value; inside *transaction* where one is given.

@@ -6,7 +6,6 @@ These are ``__tablename__``, ``__indexes__``, ``__renamed__``, ``__dataflow__``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -15,6 +14,7 @@ from dataflow.errors import ModelError
 from dataflow.model import naming
 from dataflow.model.fields import vars_of
 from dataflow.model.spec import TENANT, IndexSpec, ModelOptions
+from kailash._standard import difflib
 from kailash.errors import NotAvailableError, did_you_mean
 from kailash.shapes import REQUIRED
 
@@ -48,7 +48,7 @@ def _refuse_near_misses(cls: type) -> None:
     for name, value in vars(cls).items():
         if name in ORDINARY or name in KNOWN or not (name.startswith("__") and name.endswith("__")):
             continue
-        if isinstance(value, str | Sequence | Mapping) and (close := get_close_matches(name, KNOWN, 1, 0.75)):
+        if isinstance(value, str | Sequence | Mapping) and (close := difflib.get_close_matches(name, KNOWN, 1, 0.75)):
             raise ModelError(f"model {cls.__name__} has {name}", hint=f"did you mean {close[0]}?")
     if vars_of(cls, "__analytics__") not in (REQUIRED, None, {}, [], ()):
         raise NotAvailableError(f"__analytics__ of model {cls.__name__} is not available in this version")

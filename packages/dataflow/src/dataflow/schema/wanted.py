@@ -15,10 +15,15 @@ from dataflow.model.registry import Models
 from dataflow.model.spec import FieldSpec, ModelSpec
 from dataflow.schema import rules
 from dataflow.schema.state import Check, Column, Dialect, ForeignKey, Index, SchemaState, Table
+from kailash._lazy import Late
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.engine.interfaces import Dialect as Compiler
+
+    from dataflow.model import types
+else:
+    types = Late("dataflow.model.types")  # SQLAlchemy: only when a schema is compared
 
 EDITION: Final = 3  # of `dataflow.model.types` and of this module: a new one makes every database look again
 NOW: Final = "CURRENT_TIMESTAMP"  # `dataflow.schema.ddl` spells it as our time stamps are spelled
@@ -140,11 +145,9 @@ def _column(column: sa.Column[Any], field: FieldSpec | None, compiler: Compiler)
 
 def _as_declared(table: Any, field: FieldSpec, compiler: Compiler) -> bool:
     """Whether the column holds the field's values as they are: no policy has made something else of it."""
-    from dataflow.model.types import column_type  # imports SQLAlchemy, as whoever comes here has done
-
     if field.name not in table.columns:
         return False
-    return _spelled(table.columns[field.name].type, compiler) == _spelled(column_type(field), compiler)
+    return _spelled(table.columns[field.name].type, compiler) == _spelled(types.column_type(field), compiler)
 
 
 def _spelled(kind: Any, compiler: Compiler) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from dataflow.effects import DataPlan
 from dataflow.executors.transaction import Savepoint, Transaction, checked_isolation
 from dataflow.transactions.joined import JOINED, Home, Joined, ended, find, foreign, refuse_inner, refuse_level
+from kailash._standard import asyncio
 from kailash._undo import Undoing
 
 T = TypeVar("T")
@@ -44,8 +45,6 @@ class Block:
 
     async def arun(self, plan: DataPlan[T]) -> T:
         """Like `run`, in a thread: for coroutines that a blocking program drives."""
-        import asyncio  # whoever calls this has it
-
         return await asyncio.to_thread(self.run, plan)
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from dataflow.executors.transaction import checked_isolation
 from dataflow.transactions.block import Block
 from dataflow.transactions.held import KEY, HeldTransaction, ending, held
 from dataflow.transactions.joined import JOINED, Home, Joined
+from dataflow.transactions.late import ablock
 from kailash.nodes.nodetype import NodeType, Values
 from kailash.nodes.parameters import Parameters
 from kailash.nodes.scope import Scope
@@ -82,15 +83,9 @@ def _begins(home: Home | None) -> tuple[Any, Any]:
         return _begun(scope, Block(home, values.get("isolation_level"), _around(scope)))
 
     async def arun(values: Values, scope: Scope) -> Values:
-        return _begun(scope, _ablock(home, values.get("isolation_level"), _around(scope)))
+        return _begun(scope, ablock.AsyncBlock(home, values.get("isolation_level"), _around(scope)))
 
     return run, arun
-
-
-def _ablock(home: Home | None, isolation: str | None, around: Joined | None) -> Joined:
-    from dataflow.transactions.ablock import AsyncBlock  # imports asyncio, which runs here
-
-    return AsyncBlock(home, isolation, around)
 
 
 def _around(scope: Scope) -> Joined | None:
@@ -114,7 +109,7 @@ def _mark(values: Values, scope: Scope) -> Values:
 
 async def _amark(values: Values, scope: Scope) -> Values:
     ending(scope, None)
-    return {**_begun(scope, _ablock(None, None, _around(scope)), values["name"]), "savepoint": values["name"]}
+    return {**_begun(scope, ablock.AsyncBlock(None, None, _around(scope)), values["name"]), "savepoint": values["name"]}
 
 
 # -- the end -------------------------------------------------------------------------------------------------

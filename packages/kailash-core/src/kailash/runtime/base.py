@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from kailash._lazy import Late
+from kailash._standard import asyncio
 from kailash.context import Context
 from kailash.errors import (
     DeadlineExceededError,
@@ -23,11 +23,6 @@ from kailash.nodes.scope import Scope
 from kailash.runtime.record import MISSING, Journal
 from kailash.workflow.plan import Step
 from kailash.workflow.state import State
-
-if TYPE_CHECKING:
-    import asyncio
-else:
-    asyncio = Late("asyncio")  # 35 ms, which a program without a loop does not pay
 
 Results: TypeAlias = dict[str, Any]  # {node id: output}
 

@@ -14,22 +14,17 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 import click
 
-from kailash._lazy import Late
+from kailash._standard import asyncio
 from kailash.capability import Capability, Catalogue
 from kailash.errors import ConfigurationError, KailashError, NotAvailableError
 from nexus.call import Call, Ticket
 from nexus.channels.cli import locate, output, verbs
 from nexus.channels.cli.formats import Format
 from nexus.errors import UnconfirmedError
-
-if TYPE_CHECKING:
-    import asyncio
-else:
-    asyncio = Late("asyncio")  # 26 ms that help and completion do without
 
 T = TypeVar("T")
 
