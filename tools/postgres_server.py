@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -43,6 +44,10 @@ class Server(NamedTuple):
 
 class NoServerError(Exception):
     """No PostgreSQL could be had; the message says what was tried."""
+
+
+# What stops one way of starting a server, so that the next one is tried.
+REFUSALS = (NoServerError, ImportError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
 
 def announced() -> str:
@@ -150,7 +155,10 @@ def _own(folder: Path, asker: int) -> None:
     note.write_text(str(os.getpid()))
     dismissed: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: dismissed.append(number))
-    started, stop = _start()
+    with contextlib.ExitStack() as failed:
+        failed.callback(_say, folder, {"error": f"no PostgreSQL server can be started, see {folder / 'owner.log'}"})
+        started, stop = _start()
+        failed.pop_all()
     try:
         if isinstance(started, Server):
             _careless(started.url)
@@ -176,7 +184,7 @@ def _start() -> tuple[Server | str, Callable[[], None]]:
     for start in (_container, _wheel):
         try:
             return start()
-        except Exception as reason:  # noqa: BLE001 -- whatever stops one way, the next one is tried
+        except REFUSALS as reason:
             refused.append(f"{start.__name__.strip('_')}: {type(reason).__name__}: {str(reason).splitlines()[:1]}")
             print(refused[-1], flush=True)
     return "no PostgreSQL server can be started; " + "; ".join([f"${URL} is not set", *refused]), lambda: None
@@ -187,11 +195,14 @@ def _container() -> tuple[Server, Callable[[], None]]:
     from testcontainers.community.postgres import PostgresContainer
 
     image = os.environ.get(IMAGE, DEFAULT_IMAGE)
-    engine = docker.from_env(timeout=PATIENCE // 2)
-    engine.ping()
-    engine.close()
-    container = PostgresContainer(image, driver=None).with_command("postgres -c max_connections=200")
-    container.start()
+    try:
+        engine = docker.from_env(timeout=PATIENCE // 2)
+        engine.ping()
+        engine.close()
+        container = PostgresContainer(image, driver=None).with_command("postgres -c max_connections=200")
+        container.start()
+    except docker.errors.DockerException as reason:
+        raise NoServerError(str(reason)) from reason
     return Server(container.get_connection_url(driver=None), f"testcontainers, {image}"), container.stop
 
 

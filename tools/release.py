@@ -15,6 +15,7 @@ Rule 3: the core comes first. What is built against a core that nobody can get i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib.util
 import subprocess
@@ -154,7 +155,8 @@ def _core(cut: Cut, declared: str) -> str:
 def make(cut: Cut, say: Say = print) -> str:
     """Make the two commits and the tag; return the commit of the release."""
     start = book.git(cut.root, "rev-parse", "HEAD")
-    try:
+    with contextlib.ExitStack() as failed:
+        failed.callback(_undo, cut, start, say)
         _bump(cut)
         _collect(cut)
         _commit(cut, f"Release {cut.package} {cut.version}", _body(cut))
@@ -162,12 +164,14 @@ def make(cut: Cut, say: Say = print) -> str:
         book.git(cut.root, "tag", "--annotate", cut.tag, "--message", f"{cut.package} {cut.version}")
         record(cut, commit)
         _commit(cut, f"Record the release of {cut.package} {cut.version}", "A clone may lack the tag.")
-    except BaseException:
-        subprocess.run(["git", "-C", str(cut.root), "tag", "--delete", cut.tag], capture_output=True, check=False)
-        book.git(cut.root, "reset", "--hard", start)
-        say(f"the release of {cut.package} {cut.version} failed; everything is as it was")
-        raise
+        failed.pop_all()
     return commit
+
+
+def _undo(cut: Cut, start: str, say: Say) -> None:
+    subprocess.run(["git", "-C", str(cut.root), "tag", "--delete", cut.tag], capture_output=True, check=False)
+    book.git(cut.root, "reset", "--hard", start)
+    say(f"the release of {cut.package} {cut.version} failed; everything is as it was")
 
 
 def _bump(cut: Cut) -> None:

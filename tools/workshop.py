@@ -285,7 +285,7 @@ def perform(stages: Sequence[Stage], report: Report) -> None:
         log, start = Log(stage.name), time.monotonic()
         try:
             result = stage.run(log)
-        except Exception as fault:  # noqa: BLE001 -- the other stages still have something to say
+        except OSError as fault:  # a tool is not there, the disk is full: the other stages still have something to say
             result = Result(ok=False, passed=0, failed=1, skipped=0, note=f"{type(fault).__name__}: {fault}")
         report.end(stage, result, log, time.monotonic() - start)
 

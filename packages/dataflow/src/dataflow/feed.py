@@ -371,7 +371,7 @@ _THERE: Final = {
 def _hear(listener: Listener, event: Event) -> None:
     try:
         listener.hear(event)
-    except Exception:
+    except Exception:  # of the user's, who may raise anything
         log.exception("a listener to changes of %s failed; the others still hear", event.model)
 
 

@@ -1,10 +1,13 @@
-"""What a failure brings about, however something fails, cancellation included; the failure goes on."""
+"""What a failure brings about, however something fails, cancellation included; the failure goes on.
+
+It goes on from the block that failed, or where another thread waits for what came of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 class Undoing:
@@ -41,3 +44,11 @@ class Noting:
     ) -> None:
         if error is not None:
             self._note(error)
+
+
+def outcome_of(function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+    """Return (value, None) or (None, what was raised), to hand over to the thread that waits for it."""
+    try:
+        return function(*arguments), None
+    except BaseException as fault:  # noqa: BLE001 - whatever it was, it belongs to who asked
+        return None, fault

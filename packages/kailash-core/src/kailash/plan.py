@@ -41,7 +41,7 @@ def proceed(plan: Plan[E, T], effect: E, perform: Callable[[E], Any]) -> T:
         while True:
             try:
                 reply = perform(effect)
-            except Exception as fault:
+            except Exception as fault:  # whatever it was, the plan is told: here and in the two below
                 effect = plan.throw(fault)
             else:
                 effect = plan.send(reply)

@@ -17,11 +17,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any, Final
 
 import msgspec
 
+from kailash._undo import outcome_of
 from kailash.errors import KailashError
 from kailash.workflow.builder import WorkflowBuilder
 from kailash.workflow.graph import Workflow
@@ -168,23 +170,18 @@ def _imported(path: Path, folder: Path, limit: float) -> ModuleType:
     name = ".".join([*path.relative_to(folder).parent.parts, path.stem]).removesuffix(".__init__")
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
-    done = threading.Event()
-    result: list[ModuleType | BaseException] = []
+    answer: SimpleQueue[tuple[ModuleType, BaseException | None]] = SimpleQueue()
 
     def load() -> None:
-        try:
-            result.append(importlib.import_module(name))
-        except BaseException as fault:  # noqa: BLE001 - a file may raise anything, SystemExit too; it is told below
-            result.append(fault)
-        finally:
-            done.set()
+        answer.put(outcome_of(importlib.import_module, name))
 
     threading.Thread(target=load, name=f"nexus-discovery-{name}", daemon=True).start()
-    if not done.wait(limit):
-        raise SkippedError(f"its import takes longer than {limit:g} seconds")
-    (came,) = result
-    if isinstance(came, BaseException):
-        raise SkippedError(f"its import fails with {type(came).__name__}: {came}") from came
+    try:
+        came, fault = answer.get(timeout=limit)
+    except Empty:
+        raise SkippedError(f"its import takes longer than {limit:g} seconds") from None
+    if fault is not None:  # a file may raise anything, SystemExit too
+        raise SkippedError(f"its import fails with {type(fault).__name__}: {fault}") from fault
     if os.path.realpath(came.__file__ or "") != str(path.resolve()):
         raise SkippedError(f"another module is named {name!r}")
     return came

@@ -118,7 +118,7 @@ def _first_error(catalogue: Catalogue) -> KailashError | None:
     for provider in catalogue.providers:
         try:
             provider.prepare()
-        except Exception as fault:  # a provider's fault is reported, and tried again
+        except Exception as fault:  # a provider may be the user's; its fault is told, and it is asked again
             if not isinstance(fault, KailashError):
                 logger.exception("a provider could not be prepared")
             return wire.translated(fault)

@@ -190,15 +190,11 @@ class PsycopgDatabase:
         begin = begin_statement(isolation)
         session = self.pool.take()
         try:
-            session.command(begin)
+            with Undoing(lambda: self.end(session)):
+                session.command(begin)
         except DatabaseUnavailableError:
             if session.usable():
-                self.end(session)
                 raise
-            self.end(session)
-        except BaseException:
-            self.end(session)
-            raise
         else:
             return session
         self.purge()  # nothing was begun: a dead connection is replaced once

@@ -13,7 +13,7 @@ from dataflow.errors import DatabaseError
 from dataflow.executors.atransaction import begun, finish, leave
 from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession
 from dataflow.executors.transaction import Deed, Work
-from kailash._undo import Undoing
+from kailash._undo import Undoing, outcome_of
 from kailash.plan import proceed
 
 T = TypeVar("T")
@@ -94,11 +94,7 @@ class Writer:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            value, fault = None, None
-            try:
-                value = self._run(job)
-            except BaseException as raised:  # noqa: BLE001 - it belongs to the task that waits
-                fault = raised
+            value, fault = outcome_of(self._run, job)
             with contextlib.suppress(RuntimeError):  # the loop was closed in the meantime: nobody waits
                 job.loop.call_soon_threadsafe(job.settle, value, fault)
             del job, value, fault  # a thread that waits must not keep a result alive

@@ -337,7 +337,7 @@ def settle(deeds: Iterable[Deed]) -> None:
     for deed in deeds:
         try:
             deed()
-        except Exception:
+        except Exception:  # a deed calls caches, listeners: nothing of theirs undoes the commit
             log.exception("a deed after a commit failed")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, assert_never
 
+from kailash._undo import outcome_of
 from kailash.context import Acting, Cancellation, Context, inherited
 from kailash.errors import RunCancelledError, RuntimeExecutionError, WorkflowExecutionError
 from kailash.nodes.nodetype import ARun
@@ -35,7 +36,7 @@ from kailash.runtime.coroutines import aquick, own_cancellation
 from kailash.runtime.effects import Attempt, OutOfTimeError, Pause, Turn, Wish
 from kailash.runtime.guard import guard
 from kailash.runtime.record import MISSING, Journal, RunStore, first_record, given_of
-from kailash.runtime.threads import Workers, outcome_of
+from kailash.runtime.threads import Workers
 from kailash.workflow.plan import Plan, Step
 from kailash.workflow.state import State
 from kailash.workflow.walk import walk

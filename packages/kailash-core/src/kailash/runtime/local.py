@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 
-from kailash._undo import Undoing
+from kailash._undo import Undoing, outcome_of
 from kailash.context import Acting, Context, inherited
 from kailash.nodes.scope import Scope
 from kailash.plan import Course, drive
@@ -22,7 +22,7 @@ from kailash.runtime.base import Clock, Observer, Results, Run, SystemClock, bri
 from kailash.runtime.effects import Attempt, Pause, Turn, Wish
 from kailash.runtime.guard import guard
 from kailash.runtime.record import Journal, RunStore, first_record, given_of
-from kailash.runtime.threads import Workers, outcome_of
+from kailash.runtime.threads import Workers
 from kailash.workflow.plan import Plan, Step
 from kailash.workflow.state import State
 from kailash.workflow.walk import walk

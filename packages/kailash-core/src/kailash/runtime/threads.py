@@ -14,6 +14,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from kailash._undo import outcome_of
 from kailash.runtime import features
 from kailash.runtime.effects import OutOfTimeError
 
@@ -94,14 +95,6 @@ def _close(loops: deque[LoopThread]) -> None:
     for loop in loops:
         if loop.pid == os.getpid():
             loop.close()
-
-
-def outcome_of(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    """Return (value, None) or (None, what was raised)."""
-    try:
-        return function(), None
-    except BaseException as fault:  # noqa: BLE001 - handed over to the thread that asked
-        return None, fault
 
 
 def _with_context(job: Job) -> Job:

@@ -64,7 +64,7 @@ class Pipeline:
             outcome = Outcome(await self._execute(Admitted(draft)))
         except KailashError as error:
             outcome = Outcome(error=error)
-        except Exception as fault:
+        except Exception as fault:  # the outermost answer of every channel: what was done may raise anything
             logger.exception("call %s to %s failed", call.request_id, call.capability)
             outcome = Outcome(error=wire.translated(fault))
         for witness in self._witnesses:
@@ -87,5 +87,5 @@ class Pipeline:
 async def _tell(witness: Witness, call: Call, outcome: Outcome) -> None:
     try:
         await witness(call, outcome)
-    except Exception:
+    except Exception:  # of the user's; the call is answered all the same
         logger.exception("a witness of call %s failed", call.request_id)

@@ -70,7 +70,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     signature = inspect.signature(function)
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001 - an annotation is any expression; FastAPI says what is wrong with it
+    except (NameError, TypeError, AttributeError):  # names that exist for the type checker only; FastAPI says which
         return signature
     parameters = [
         each.replace(annotation=hints.get(name, each.annotation)) for name, each in signature.parameters.items()
