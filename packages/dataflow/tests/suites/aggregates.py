@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dataflow import DataFlow
 from dataflow.errors import InvalidSortError
 from kailash.errors import InvalidFilterError, InvalidInputError
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 DAY = dt.datetime(2024, 5, 15, 13, 45, 30, 123456, tzinfo=dt.UTC)
 ROWS: list[dict[str, Any]] = [
@@ -45,12 +45,11 @@ def shop_at(url: str) -> DataFlow:
 
 
 class Aggregates:
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
-        face = Face(shop_at(url), blocking=request.param == "blocking")
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
+        face = faced(shop_at(url))
         face.express("bulk_create", "Product", ROWS)
-        yield face
-        face.close()
+        return face
 
     def test_the_dashboard_of_the_inventory(self, shop: Face) -> None:
         answer = shop.do(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from dataflow import DataFlow
 from kailash.context import Context
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 EVERYBODY = Context(principal="ann", channel="rest", request_id="r1", all_tenants="monthly invoices")
 
 
 class AllTenants:
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url, multi_tenant=True, cache_enabled=True, **self.options())
 
         @db.model
@@ -29,11 +28,10 @@ class AllTenants:
         class Draft:
             title: str
 
-        face = Face(db, blocking=request.param == "blocking")
+        face = faced(db)
         for tenant in ("acme", "globex"):
             face.within(Context(tenant=tenant), "notes.create", {"title": tenant})
-        yield face
-        face.close()
+        return face
 
     def options(self) -> dict[str, Any]:
         """Options of the database besides."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from dataflow import DataFlow, ForeignKey
 from dataflow.errors import DataFlowError
 from dataflow.operations import values as ops
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 QUESTION = ops.Count("Product")
 
@@ -23,11 +22,9 @@ QUESTION = ops.Count("Product")
 class Shop:
     """Fixtures: a cached shop, and a database that counts what it is really asked."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
-        face = Face(self.database(url), blocking=request.param == "blocking")
-        yield face
-        face.close()
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
+        return faced(self.database(url))
 
     def database(self, url: str, **options: Any) -> DataFlow:
         db = DataFlow(url, cache_enabled=True, **options)

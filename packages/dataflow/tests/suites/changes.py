@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -26,7 +25,7 @@ from kailash.events import Event
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.builder import WorkflowBuilder
 from suites import samples
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 ANN = Context(principal="ann", tenant="acme", channel="rest", request_id="r-1")
 
@@ -39,8 +38,8 @@ def changes(face: Face, since: int = 0) -> list[tuple[str, str, Any]]:
 class Shop:
     """Fixtures: audited customers and their orders, which go with them."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url)
 
         @db.model
@@ -64,9 +63,7 @@ class Shop:
         class Note:
             text: str
 
-        face = Face(db, blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(db)
 
     def customer(self, shop: Face, email: str = "ann@example.org", **more: Any) -> Any:
         return shop.do("customers.create", email=email, **more)["id"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from msgspec import Meta
 from dataflow import Column, DataFlow, ForeignKey
 from dataflow.errors import DuplicateError, ForeignKeyError
 from kailash.errors import InvalidInputError
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 
 class Rating(enum.Enum):
@@ -27,8 +26,8 @@ class Elsewhere:
 
     TABLES: tuple[str, ...] = ()
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url, existing_schema_mode=True)
         with db.connection() as connection:
             for statement in self.TABLES:
@@ -55,9 +54,7 @@ class Elsewhere:
             total: Annotated[Decimal | None, Column("Total", type="numeric(8,2)")] = None
             at: Annotated[datetime | None, Meta(tz=False), Column("At")] = None
 
-        face = Face(db, blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(db)
 
     def test_the_tables_are_what_the_models_say(self, shop: Face) -> None:
         shop.db.schema.check()

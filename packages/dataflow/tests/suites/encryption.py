@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from dataflow import DataFlow, Encrypted
 from dataflow.errors import EncryptionError
 from kailash import LocalRuntime, WorkflowBuilder
 from kailash.errors import ConfigurationError, InvalidFilterError, InvalidInputError, KailashError
-from suites.faces import Face
+from suites.faces import Face, Facing, Open
 
 OLD, NEW = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 SECRET = "078-05-1120"
@@ -43,7 +42,6 @@ class Patient:
 
 db.rekey(lambda step: os.kill(os.getpid(), signal.SIGKILL))
 """
-Open = Callable[..., DataFlow]
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
     "postgresql": "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -70,12 +68,9 @@ class Sealed:
     """Fixtures: patients whose numbers and notes are encrypted."""
 
     @pytest.fixture
-    def opened(self, url: str) -> Iterator[Open]:
-        databases = []
-
+    def opened(self, opened: Open) -> Open:
         def open(key: Any = OLD, **options: Any) -> DataFlow:
-            db = DataFlow(url, encryption_key=key, **{"audit_logging": True, **options})
-            databases.append(db)
+            db = opened(encryption_key=key, **{"audit_logging": True, **options})
 
             @db.model
             class Patient:
@@ -88,15 +83,11 @@ class Sealed:
 
             return db
 
-        yield open
-        for db in databases:
-            db.close()
+        return open
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def ward(self, request: pytest.FixtureRequest, opened: Open) -> Iterator[Face]:
-        face = Face(opened(), blocking=request.param == "blocking")
-        yield face
-        face.close()
+    @pytest.fixture
+    def ward(self, opened: Open, faced: Facing) -> Face:
+        return faced(opened())
 
     def raw(self, db: DataFlow, sql: str) -> list[tuple[Any, ...]]:
         with db._sync.ddl() as connection:
@@ -136,12 +127,10 @@ class Kept(Sealed):
 class InClear(Sealed):
     """What is looked through is all that there is: every table, every byte of the files, every log and error."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def ward(self, request: pytest.FixtureRequest, opened: Open) -> Iterator[Face]:
+    @pytest.fixture
+    def ward(self, opened: Open, faced: Facing) -> Face:
         on = {"echo": True, "debug": True, "slow_query_threshold": 1e-9, "cache_enabled": True}
-        face = Face(opened(change_detection_method="outbox", **on), blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(opened(change_detection_method="outbox", **on))
 
     def test_nothing_of_it_is_in_clear_anywhere(self, ward: Face, caplog: pytest.LogCaptureFixture) -> None:
         """Nor is the key."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.errors import MigrationFailedError, MigrationRefusedError, RollbackError
-from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sync import SyncExecutor
-from dataflow.executors.url import DatabaseURL
 from dataflow.model.declare import declare
 from dataflow.model.registry import Models
 from dataflow.model.spec import ForeignKey
@@ -50,12 +48,6 @@ def models_of(*classes: type) -> Models:
 
 class Evolving:
     """A database whose models change."""
-
-    @pytest.fixture
-    def executor(self, url: str) -> Iterator[SyncExecutor]:
-        made = SyncExecutor(DatabaseURL.parse(url), PoolOptions())
-        yield made
-        made.close()
 
     @pytest.fixture
     def migration(self, executor: SyncExecutor) -> SyncDDLExecutor:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 from dataflow import DataFlow
 from dataflow.transactions.joined import JOINED
@@ -83,6 +83,10 @@ class Face:
             self._runner.run(self.db.close_async())
             self._runner.close()
         self.db.close()
+
+
+Facing: TypeAlias = Callable[[DataFlow], Face]  # the fixture ``faced``
+Open: TypeAlias = Callable[..., DataFlow]  # the fixture ``opened``: models, options
 
 
 async def _answered(asked: Awaitable[Any]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -19,12 +18,11 @@ from kailash.context import Context
 from kailash.errors import InvalidInputError
 from suites import samples
 from suites.evolution import item
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 ANN = Context(principal="ann", tenant="acme", channel="rest", request_id="r1")
 OLD, NEW = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 VERSIONED = {"versioned": True}
-Open = Callable[..., DataFlow]
 
 
 def said(versions: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
@@ -35,8 +33,8 @@ def said(versions: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 class Desk:
     """Fixtures: notes of tenants, of which every version is kept."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def desk(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def desk(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url, multi_tenant=True)
 
         @db.model
@@ -47,9 +45,7 @@ class Desk:
             __dataflow__ = {"versioned": True, "soft_delete": True, "audit_log": True}
             __indexes__ = [{"fields": ["title"], "unique": True}]
 
-        face = Face(db, blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(db)
 
     @staticmethod
     def ask(desk: Face, what: str, context: Context = ANN, **inputs: Any) -> Any:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sync import SyncExecutor
-from dataflow.executors.url import DatabaseURL
 from dataflow.schema.connection import Connection
 from dataflow.schema.fingerprint import fingerprint
 from dataflow.schema.inspect import inspect
@@ -33,13 +31,11 @@ HAND_MADE = (
 
 class Inspection:
     @pytest.fixture
-    def connection(self, url: str) -> Iterator[Connection]:
-        executor = SyncExecutor(DatabaseURL.parse(url), PoolOptions())
+    def connection(self, executor: SyncExecutor) -> Iterator[Connection]:
         with executor.ddl() as connection:
             for statement in HAND_MADE:
                 connection.ask(statement)
             yield connection
-        executor.close()
 
     @pytest.fixture
     def tables(self, connection: Connection) -> dict[str, Table]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -11,7 +10,7 @@ from msgspec import Meta
 from dataflow import DataFlow
 from dataflow.errors import DuplicateError, InvalidPageError, InvalidSortError, RecordNotFoundError, UnconfirmedError
 from kailash.errors import InvalidFilterError, InvalidInputError
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 LAMP = {"sku": "L-1", "name": "Lamp", "price": 20.0}
 
@@ -19,8 +18,8 @@ LAMP = {"sku": "L-1", "name": "Lamp", "price": 20.0}
 class Shelf:
     """Fixtures: an empty table of products."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url)
 
         @db.model
@@ -35,9 +34,7 @@ class Shelf:
 
             __indexes__ = [{"fields": ["sku"], "unique": True}]
 
-        face = Face(db, blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(db)
 
     @pytest.fixture
     def stocked(self, shop: Face) -> Face:
@@ -412,8 +409,8 @@ class Bulks(Shelf):
 class Limits:
     """Limits of fields hold for what the database computes, too."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url)
 
         @db.model
@@ -423,10 +420,9 @@ class Limits:
 
             __indexes__ = [{"fields": ["sku"], "unique": True}]
 
-        face = Face(db, blocking=request.param == "blocking")
+        face = faced(db)
         face.express("bulk_create", "Product", [{"sku": "A", "stock": 1}, {"sku": "B", "stock": 5}])
-        yield face
-        face.close()
+        return face
 
     @pytest.mark.parametrize(
         ("what", "asked"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
@@ -12,7 +12,7 @@ from dataflow.errors import DuplicateError
 from dataflow.model.spec import Secret
 from kailash.context import Context
 from suites.evolution import item
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 Run = Callable[[str], None]  # runs SQL on a connection of another program, and commits
 ANN = Context(principal="ann", tenant="acme", channel="rest", request_id="r-1")
@@ -36,8 +36,8 @@ def opened(url: str, *, method: str | None = "database_triggers", **fields: Any)
 class ByOthers:
     """Subclasses give `url` and `other`."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def desk(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def desk(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url, change_detection_method="database_triggers", multi_tenant=True)
 
         @db.model
@@ -54,10 +54,9 @@ class ByOthers:
             customer_id: Annotated[int, ForeignKey("Customer.id", on_delete="cascade")]
             status: str = "pending"
 
-        face = Face(db, blocking=request.param == "blocking")
+        face = faced(db)
         db.prepare()
-        yield face
-        face.close()
+        return face
 
     @staticmethod
     def insert(other: Run, email: str = "eve@example.org") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -24,16 +23,12 @@ from dataflow.model.spec import Column, ForeignKey
 from kailash import LocalRuntime, WorkflowBuilder
 from kailash.context import Context
 from kailash.errors import ConfigurationError, InvalidInputError
-from suites.faces import Face
+from suites.faces import Face, Facing
 from suites.tenants import items, machine
 
 
 class EveryOperation:
     """The proof: `suites.tenants`."""
-
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def blocking(self, request: pytest.FixtureRequest) -> bool:
-        return bool(request.param == "blocking")
 
     @pytest.mark.parametrize(
         "policies",
@@ -56,8 +51,8 @@ class EveryOperation:
 class Shop:
     """Fixtures: a shop of many tenants, whose customers are never really gone and whose products have versions."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url, multi_tenant=True)
 
         @db.model
@@ -86,9 +81,7 @@ class Shop:
 
             __dataflow__ = {"multi_tenant": False}
 
-        face = Face(db, blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(db)
 
     @staticmethod
     def ask(shop: Face, tenant: str | None, what: str, **given: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,23 +16,13 @@ from dataflow.cli import app
 from dataflow.errors import MigrationRefusedError
 from dataflow.schema.inspect import inspect
 from suites.evolution import item
+from suites.faces import Open
 
 
 class Program:
     @pytest.fixture
-    def open(self, url: str) -> Iterator[Callable[..., DataFlow]]:
-        opened = []
-
-        def make(*classes: type, **options: Any) -> DataFlow:
-            db = DataFlow(url, **{"application": "shop", **options})
-            opened.append(db)
-            for cls in classes:
-                db.model(cls)
-            return db
-
-        yield make
-        for db in opened:
-            db.close()
+    def open(self, opened: Open) -> Open:
+        return partial(opened, application="shop")
 
     @pytest.fixture
     def run(self, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -14,7 +13,7 @@ from dataflow.operations import related
 from dataflow.operations import values as ops
 from kailash.context import ANONYMOUS, Context
 from kailash.errors import InvalidInputError
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 
 def noted(plan: DataPlan[Any], asked: list[str]) -> DataPlan[Any]:
@@ -31,8 +30,8 @@ def noted(plan: DataPlan[Any], asked: list[str]) -> DataPlan[Any]:
 class Shop:
     """Two customers, the first with two orders of two lines each; a third order of nobody."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url)
 
         @db.model
@@ -55,14 +54,13 @@ class Shop:
             id: str
             name: str
 
-        face = Face(db, blocking=request.param == "blocking")
+        face = faced(db)
         face.do("customers.bulk_create", data=[{"name": "Ann"}, {"name": "Bob"}])
         face.do("orders.bulk_create", data=[{"customer_id": 1}, {"customer_id": 1, "note": "late"}, {}])
         face.do("products.bulk_create", data=[{"id": "lamp", "name": "Lamp"}, {"id": "desk", "name": "Desk"}])
         wanted = [(1, "lamp"), (1, "desk"), (2, "lamp"), (2, "gone")]
         face.do("lines.bulk_create", data=[{"order_id": order, "product_id": product} for order, product in wanted])
-        yield face
-        face.close()
+        return face
 
 
 class Including(Shop):
@@ -183,8 +181,8 @@ class Including(Shop):
 class Confined:
     """What comes along is read under the policies of its own model."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url)
 
         @db.model
@@ -197,13 +195,12 @@ class Confined:
             customer_id: int
             __dataflow__ = {"multi_tenant": True, "soft_delete": True}
 
-        face = Face(db, blocking=request.param == "blocking")
+        face = faced(db)
         for tenant in ("acme", "globex"):
             self.ask(face, tenant, "customers.create", name=tenant)
         for tenant in ("acme", "globex"):
             self.ask(face, tenant, "orders.bulk_create", data=[{"customer_id": 1}, {"customer_id": 2}])
-        yield face
-        face.close()
+        return face
 
     @staticmethod
     def ask(shop: Face, tenant: str, what: str, **given: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
@@ -13,7 +12,7 @@ import pytest
 from annotated_types import Timezone
 
 from dataflow import DataFlow
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 
 class Colour(enum.Enum):
@@ -138,13 +137,11 @@ def declare_everything(db: DataFlow) -> None:
 class RoundTrip:
     """The suite; a subclass has the fixture ``url``."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def store(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def store(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url)
         declare_everything(db)
-        face = Face(db, blocking=request.param == "blocking")
-        yield face
-        face.close()
+        return faced(db)
 
     def test_what_is_created_comes_back_at_once_and_when_read(self, store: Face) -> None:
         created = [store.express("create", "Everything", row) for row in singles()]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
 
 from dataflow.errors import MigrationFailedError, SchemaMismatchError
-from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sync import SyncExecutor
-from dataflow.executors.url import DatabaseURL
 from dataflow.model.declare import declare
 from dataflow.model.registry import Models
 from dataflow.model.spec import ForeignKey
@@ -84,12 +81,6 @@ print(len(applied.changes), sorted({{"sqlalchemy", "alembic", "asyncio"}} & set(
 
 
 class Schema:
-    @pytest.fixture
-    def executor(self, url: str) -> Iterator[SyncExecutor]:
-        made = SyncExecutor(DatabaseURL.parse(url), PoolOptions())
-        yield made
-        made.close()
-
     @pytest.fixture
     def migration(self, executor: SyncExecutor) -> SyncDDLExecutor:
         return SyncDDLExecutor(executor.ddl, lock_timeout=20)

@@ -14,7 +14,7 @@ from dataflow import DataFlow
 from dataflow.operations import values as ops
 from kailash.errors import ConfigurationError
 from redis_server import RedisServer
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 KEY = "00" * 32
 QUESTION = ops.Count("Product")
@@ -35,11 +35,9 @@ def shop(url: str, server: RedisServer, **options: Any) -> DataFlow:
 class Shared:
     """Two programs of one database; a test asks the one by either face, and the other blocking."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def face(self, request: pytest.FixtureRequest, url: str, redis_server: RedisServer) -> Iterator[Face]:
-        face = Face(shop(url, redis_server), blocking=request.param == "blocking")
-        yield face
-        face.close()
+    @pytest.fixture
+    def face(self, url: str, redis_server: RedisServer, faced: Facing) -> Face:
+        return faced(shop(url, redis_server))
 
     @pytest.fixture
     def other(self, url: str, redis_server: RedisServer) -> Iterator[DataFlow]:

@@ -15,7 +15,7 @@ from dataflow.effects import after_commit, query
 from dataflow.errors import DuplicateError, TransactionError
 from dataflow.transactions.joined import JOINED
 from kailash.errors import ConfigurationError
-from suites.faces import Face
+from suites.faces import Face, Facing
 
 LAMP = {"sku": "L-1", "name": "Lamp", "stock": 5}
 
@@ -37,11 +37,9 @@ def shop_at(url: str) -> DataFlow:
 class Blocks:
     """Of both faces."""
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def shop(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
-        face = Face(shop_at(url), blocking=request.param == "blocking")
-        yield face
-        face.close()
+    @pytest.fixture
+    def shop(self, url: str, faced: Facing) -> Face:
+        return faced(shop_at(url))
 
     @pytest.fixture
     def other(self, url: str) -> Iterator[Face]:

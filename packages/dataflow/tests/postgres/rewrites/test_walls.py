@@ -23,7 +23,7 @@ from kailash.context import Context
 from kailash.errors import ConfigurationError
 from suites import all_tenants
 from suites.evolution import item
-from suites.faces import Face
+from suites.faces import Face, Facing
 from suites.tenants import items, machine
 
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -63,18 +63,11 @@ def ask(url: str) -> Iterator[Ask]:
         yield asked
 
 
-@pytest.fixture(params=["blocking", "asyncio"])
-def blocking(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param == "blocking")
-
-
 @pytest.fixture
-def shop(url: str, blocking: bool) -> Iterator[Face]:
+def shop(url: str, faced: Facing) -> Face:
     db = DataFlow(url, **TENANTS)
     db.model(item(name=str, size=(int, 0), __dataflow__={"versioned": True, "audit_log": True}))
-    face = Face(db, blocking=blocking)
-    yield face
-    face.close()
+    return faced(db)
 
 
 def do(shop: Face, tenant: str, what: str, **inputs: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +10,7 @@ from dataflow import DataFlow
 from dataflow.errors import DatabaseUnavailableError
 from suites import trouble
 from suites.evolution import item
+from suites.faces import Open
 
 # What the server says of a disk that is full, after it has done the work.
 FULL = """
@@ -29,14 +29,14 @@ class TestTrouble(trouble.Trouble):
     def url(self, postgres_url: str) -> str:
         return postgres_url
 
-    def test_a_full_disk(self, stands: None, make: Any) -> None:
-        with make().connection() as connection:
+    def test_a_full_disk(self, stands: None, opened: Open) -> None:
+        with opened().connection() as connection:
             connection.ask(FULL)
 
-        said = self.said(make(item(level=int, note=(str | None, None))), DatabaseUnavailableError)
+        said = self.said(opened(item(level=int, note=(str | None, None))), DatabaseUnavailableError)
 
         assert "the disk of the database is full; nothing was changed" in said
-        with make().connection() as connection:
+        with opened().connection() as connection:
             connection.ask("DROP EVENT TRIGGER no_room")
 
 
