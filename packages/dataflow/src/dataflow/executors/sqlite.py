@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows, Told
 from dataflow.executors import faults, sqlite_functions
-from dataflow.executors.alive import Life, LockedFile, Nothing, file_lives, free_file
+from dataflow.executors.alive import Life, Nothing
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.loading import Loading, Loadings
@@ -28,6 +28,7 @@ from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
 from dataflow.executors.watching import FileWatch, Unshared, Watch
 from dataflow.ledger.spelling import FUNCTION, OWN, quoted
+from kailash._alive import LockedFile, file_lives, free_file
 from kailash._undo import Undoing
 from kailash.errors import ConfigurationError
 

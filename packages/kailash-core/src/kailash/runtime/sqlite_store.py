@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from kailash._alive import LockedFile, file_lives
 from kailash._undo import Undoing
 from kailash.errors import RunInProgressError
 from kailash.runtime.record import RunRecord, Status
@@ -126,7 +127,7 @@ class SQLiteRunStore:
         status, owner = connection.execute("SELECT status, owner FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if status == "done":
             return True
-        if status == "running" and owner != self._owner and self._lives(owner):
+        if status == "running" and owner != self._owner and file_lives(self.path, owner):
             return False
         taken = connection.execute(
             "UPDATE runs SET status = 'running', owner = ? WHERE run_id = ? AND status = ? AND owner = ?",
@@ -134,34 +135,14 @@ class SQLiteRunStore:
         )
         return taken.rowcount == 1
 
-    def _lives(self, owner: str) -> bool:
-        """Whether the store of that name holds its lock."""
-        place = Path(self._place(owner))
-        if not place.exists():
-            return False
-        try:
-            _locked(place).close()
-        except sqlite3.OperationalError:
-            return True
-        place.unlink(missing_ok=True)
-        return False
-
-    def _live(self) -> tuple[sqlite3.Connection, Path] | None:
+    def _live(self) -> LockedFile | None:
         """Take the lock that says that this store lives; clear away those of stores that were killed."""
         if self.path == ":memory:":
             return None
         base = Path(self.path)
         for place in base.parent.glob(f"{glob.escape(base.name)}-*.alive"):
-            self._lives(place.name[len(base.name) + 1 : -len(".alive")])
-        place = Path(self._place(self._owner))
-        lock = _locked(place, timeout=5)
-        while not place.exists():  # another one cleared it away before it was locked
-            lock.close()
-            lock = _locked(place, timeout=5)
-        return lock, place
-
-    def _place(self, owner: str) -> str:
-        return f"{self.path}-{owner}.alive"
+            file_lives(self.path, place.name[len(base.name) + 1 : -len(".alive")])
+        return LockedFile(self.path, self._owner)
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -175,23 +156,10 @@ class SQLiteRunStore:
         return self._connection
 
 
-def _ended(connection: sqlite3.Connection, life: tuple[sqlite3.Connection, Path] | None) -> None:
+def _ended(connection: sqlite3.Connection, life: LockedFile | None) -> None:
     connection.close()
     if life is not None:
-        lock, place = life
-        lock.close()
-        place.unlink(missing_ok=True)
-
-
-def _locked(place: Path, timeout: float = 0) -> sqlite3.Connection:
-    """Return a connection that locks a file of its own. Raises: sqlite3.OperationalError when another one does."""
-    connection = sqlite3.connect(place, timeout=timeout, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        connection.close()
-        raise
-    return connection
+        life.close()
 
 
 def _insert(connection: sqlite3.Connection, run_id: str, steps: Sequence[tuple[str, bytes]]) -> None:
