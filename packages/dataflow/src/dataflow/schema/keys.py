@@ -7,6 +7,7 @@ not in ``encryption_key`` is an error at the start and not at the first value th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from dataflow.errors import SchemaMismatchError
@@ -15,7 +16,7 @@ from dataflow.model import naming
 from dataflow.model.keyring import PREFIX, Keyring, UnsealedError
 from dataflow.model.spec import ModelSpec
 from dataflow.schema.connection import Connect, Connection
-from dataflow.schema.lock import begin_locked
+from dataflow.schema.lock import supply
 from kailash.errors import ConfigurationError
 
 TABLE: Final = "dataflow_keys"
@@ -37,19 +38,17 @@ def install(connect: Connect, timeout: float, specs: Iterable[ModelSpec], keyrin
     """
     searched = [(spec, f.stored_as) for spec in specs for f in spec.fields if f.encrypted and f.encrypted.searchable]
     with connect() as connection:
-        if not _missing(connection, searched, keyring):
-            return
-        if not make:
-            raise SchemaMismatchError(
-                "the database is not ready for encrypted fields", hint="let auto_migrate=True make what they need once"
-            )
-        begin_locked(connection, timeout)
-        for statement in _missing(connection, searched, keyring):
-            connection.ask(statement)
-        if keyring.first.id not in _checked(connection, keyring):
-            word = keyring.first.seal(WORD, PLACE, searched=False)
-            connection.ask(f"INSERT INTO {TABLE} (id, word) VALUES (?, ?)", (keyring.first.id.hex(), word))
-        connection.commit()
+
+        def note() -> None:
+            if keyring.first.id not in _checked(connection, keyring):
+                word = keyring.first.seal(WORD, PLACE, searched=False)
+                connection.ask(f"INSERT INTO {TABLE} (id, word) VALUES (?, ?)", (keyring.first.id.hex(), word))
+
+        refusal = SchemaMismatchError(
+            "the database is not ready for encrypted fields", hint="let auto_migrate=True make what they need once"
+        )
+        missing = partial(_missing, connection, searched, keyring)
+        supply(connection, timeout, missing, make=make, refusal=refusal, then=note)
 
 
 def forget(connection: Connection, keyring: Keyring) -> None:

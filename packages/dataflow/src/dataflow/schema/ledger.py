@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from dataflow.errors import SchemaMismatchError
@@ -22,7 +23,7 @@ from dataflow.ledger.triggers import Trigger
 from dataflow.model import past
 from dataflow.schema.changes import Change, DropColumn, DropTable, RenameTable
 from dataflow.schema.connection import Connect, Connection
-from dataflow.schema.lock import begin_locked
+from dataflow.schema.lock import supply
 
 _OURS: Final = f"(instr(name, '{triggers.PREFIX}_') = 1 OR instr(name, '{keeping.PREFIX}_') = 1)"
 _THERE: Final = {
@@ -51,20 +52,19 @@ def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make
     """
     wanted = [*tellers]
     with connect() as connection:
-        if not _missing(connection, wanted, anybody=anybody, make=make):
-            return
-        if not make:
-            raise SchemaMismatchError(
-                "the database does not tell of the changes that audit, feed or history are asked for",
-                hint="let auto_migrate=True make the triggers once, as the owner of the tables",
-            )
-        begin_locked(connection, timeout)
-        for statement in _missing(connection, wanted, anybody=anybody, make=make):
-            connection.ask(statement)
-        for keeper in _waiting(connection, wanted):  # after the triggers, whose making lets nobody write till the end
-            log.info("the history of %s begins", keeper.spec.name)
-            connection.ask(keeper.begin(_now(connection)))
-        connection.commit()
+
+        def begin() -> None:
+            """After the triggers, whose making lets nobody write to the end."""
+            for keeper in _waiting(connection, wanted):
+                log.info("the history of %s begins", keeper.spec.name)
+                connection.ask(keeper.begin(_now(connection)))
+
+        refusal = SchemaMismatchError(
+            "the database does not tell of the changes that audit, feed or history are asked for",
+            hint="let auto_migrate=True make the triggers once, as the owner of the tables",
+        )
+        missing = partial(_missing, connection, wanted, anybody=anybody, make=make)
+        supply(connection, timeout, missing, make=make, refusal=refusal, then=begin)
 
 
 def _missing(connection: Connection, tellers: list[Teller], *, anybody: bool, make: bool) -> list[str]:

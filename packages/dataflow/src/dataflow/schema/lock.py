@@ -1,10 +1,11 @@
-"""The migration lock of a database: one holder at a time, whatever the process or machine."""
+"""The migration lock of a database: one holder at a time, whatever the process or machine; what is made under it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from dataflow.errors import MigrationLockedError, RetryableError
+from dataflow.errors import MigrationLockedError, RetryableError, SchemaMismatchError
 from dataflow.schema.connection import Connection
 
 KEY: Final = 0x6461_7461_666C_6F77  # "dataflow"; the key of an advisory lock has 64 bits
@@ -27,6 +28,30 @@ def begin_locked(connection: Connection, timeout: float) -> None:
             f"{holder or 'another process'} has held the migration lock for more than {timeout:g} seconds",
             hint="wait for it to end, or raise migration_lock_timeout",
         ) from fault
+
+
+def supply(
+    connection: Connection,
+    timeout: float,
+    missing: Callable[[], Sequence[str]],
+    *,
+    make: bool,
+    refusal: SchemaMismatchError,
+    then: Callable[[], object] = lambda: None,
+) -> None:
+    """Run the statements that *missing* returns, and *then*, under the lock, all or none. Nothing if there are none.
+
+    Raises: *refusal*, where nothing may be made; MigrationLockedError.
+    """
+    if not missing():
+        return
+    if not make:
+        raise refusal
+    begin_locked(connection, timeout)
+    for statement in missing():  # another process may have made it while this one waited
+        connection.ask(statement)
+    then()
+    connection.commit()
 
 
 def _holder(connection: Connection) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from dataflow.errors import SchemaMismatchError
@@ -18,7 +19,7 @@ from dataflow.ledger.spelling import quoted
 from dataflow.model.spec import TENANT, ModelSpec
 from dataflow.operations.walled import EVERY, SETTING
 from dataflow.schema.connection import Connect, Connection
-from dataflow.schema.lock import begin_locked
+from dataflow.schema.lock import supply
 from kailash.errors import ConfigurationError
 
 PREFIX: Final = "dataflow_wall_"
@@ -51,17 +52,12 @@ def install(connect: Connect, timeout: float, specs: Iterable[ModelSpec], *, mak
                 f"row_level_security=True, and no policy binds the role {role!r}: it is a superuser or has BYPASSRLS",
                 hint="connect as a role made with NOSUPERUSER NOBYPASSRLS that owns the tables",
             )
-        if not _missing(connection, wanted):
-            return
-        if not make:
-            raise SchemaMismatchError(
-                "the tables have no row level security, which was asked for",
-                hint="let auto_migrate=True make the policies once, as the owner of the tables",
-            )
-        begin_locked(connection, timeout)
-        for statement in _missing(connection, wanted):
-            connection.ask(statement)
-        connection.commit()
+        refusal = SchemaMismatchError(
+            "the tables have no row level security, which was asked for",
+            hint="let auto_migrate=True make the policies once, as the owner of the tables",
+        )
+        missing = partial(_missing, connection, wanted)
+        supply(connection, timeout, missing, make=make, refusal=refusal)
 
 
 def beyond(connect: Connect) -> Connect:
