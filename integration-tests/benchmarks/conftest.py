@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import psycopg2
 import pytest
 import uvloop
-from msgspec import Meta
 
 from benchmarks import harness, results
 from benchmarks.limits import tables
+from benchmarks.models import Product
 from dataflow import DataFlow
 from spare_databases import Databases
 
@@ -75,17 +75,7 @@ def loop() -> Iterator[asyncio.Runner]:
 def shop(url: str) -> DataFlow:
     """Return a database with the benchmark's model, its table made and filled with 10,000 rows."""
     db = DataFlow(url)
-
-    @db.model
-    class Product:
-        sku: Annotated[str, Meta(max_length=20)]
-        name: str
-        category: str
-        price: Annotated[float, Meta(ge=0)]
-        stock: int = 0
-        active: bool = True
-        __indexes__ = [{"fields": ["sku"], "unique": True}, {"fields": ["category", "id"]}]
-
+    db.model(Product)
     db.express_sync.bulk_create("Product", tables.products())
     return db
 

@@ -16,10 +16,10 @@ from typing import Annotated, Any
 
 import psycopg2
 import pytest
-from msgspec import Meta
 
 from benchmarks import harness
 from benchmarks.limits import tables
+from benchmarks.models import Product
 from dataflow import DataFlow, Encrypted
 
 Record = Callable[[harness.Line], None]
@@ -28,26 +28,14 @@ TOLD = 60e-6  # seconds that a write may take longer for being told of
 ROUNDS, CALLS = 60, 60  # short turns, many of them: what else the machine does meets both sides
 
 
-class Fields:
-    """What is sold."""
-
-    sku: Annotated[str, Meta(max_length=20)]
-    name: str
-    category: str
-    price: Annotated[float, Meta(ge=0)]
-    stock: int = 0
-    active: bool = True
-    __indexes__ = [{"fields": ["sku"], "unique": True}, {"fields": ["category", "id"]}]
-
-
-class Columns(Fields):
+class Columns(Product):
     """What is sold, with the columns that tenancy and soft deletion would add."""
 
     owner: str = "acme"
     gone_at: dt.datetime | None = None
 
 
-class Sealed(Fields):
+class Sealed(Product):
     """What is sold, whose names nobody may read."""
 
     name: Annotated[str, Encrypted()]
@@ -67,7 +55,7 @@ def db(database_url: str) -> Iterator[DataFlow]:
     with DataFlow(database_url) as db:
         db.model(type("Beside", (Columns,), {}))
         for name, policy in policies.items():
-            db.model(type(name, (Fields,), {"__dataflow__": policy}))
+            db.model(type(name, (Product,), {"__dataflow__": policy}))
         with db.tenant("acme"):
             for name in ("Plain", "Beside", "Owned"):
                 db.express_sync.bulk_create(name, tables.products())

@@ -10,9 +10,7 @@ import pytest
 
 from dataflow import DataFlow
 from dataflow.errors import DatabaseError, DatabaseUnavailableError, DataFlowError
-from dataflow.executors.pool import PoolOptions
 from dataflow.executors.sync import SyncExecutor
-from dataflow.executors.url import DatabaseURL
 from dataflow.schema.connection import Connection
 from dataflow.schema.inspect import inspect
 from dataflow.schema.migrate import SyncDDLExecutor
@@ -20,21 +18,15 @@ from suites import trouble
 from suites.evolution import STAMP, item, models_of
 
 
+@pytest.fixture
+def url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
 class TestTrouble(trouble.Trouble):
     OCCUPY = "BEGIN IMMEDIATE"
     STRANGE = "real"  # SQLite stores anything anywhere: what it would make of a number is what counts
     VALUE = "1.5"
-
-    @pytest.fixture
-    def url(self, sqlite_url: str) -> str:
-        return sqlite_url
-
-
-@pytest.fixture
-def executor(sqlite_url: str) -> Iterator[SyncExecutor]:
-    made = SyncExecutor(DatabaseURL.parse(sqlite_url), PoolOptions())
-    yield made
-    made.close()
 
 
 def test_a_full_disk_is_one_error_and_leaves_what_was(executor: SyncExecutor) -> None:
