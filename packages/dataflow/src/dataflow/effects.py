@@ -33,6 +33,8 @@ class Rows(msgspec.Struct, frozen=True):
 # value, the statement that does the same after the command); for a driver that can send both in one message. Nothing
 # may be done to the statement after that.
 FIRST: Final = "dataflow_first"
+# A returned column of that name is not read: the server computes it for what that brings about.
+UNREAD: Final = "dataflow_unread"
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from dataflow.effects import FIRST, Query, Repeat, Row
+from dataflow.effects import FIRST, UNREAD, Query, Repeat, Row
 from kailash._lazy import Late
 
 if TYPE_CHECKING:
@@ -186,9 +186,10 @@ def records_reader(binds: Sequence[tuple[str | None, Any]], numbers: Mapping[str
 
 
 def rows_reader(columns: Sequence[tuple[str, Convert | None]]) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
-    """Return a function from a driver's rows to records, of columns (name, decode | None)."""
+    """Return a function from a driver's rows to records, of columns (name, decode | None); one is `UNREAD`."""
     scope = {f"c{number}": decode for number, (_, decode) in enumerate(columns)}
-    record = ", ".join(f"{name!r}: {_read(number, decode)}" for number, (name, decode) in enumerate(columns))
+    read = [(number, *column) for number, column in enumerate(columns) if column[0] != UNREAD]
+    record = ", ".join(f"{name!r}: {_read(number, decode)}" for number, name, decode in read)
     row = "".join(f"r{number}, " for number in range(len(columns)))
     return _function(f"lambda rows: [{{{record}}} for {row} in rows]", scope)
 

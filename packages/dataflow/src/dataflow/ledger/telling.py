@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Rows, Told, ask
+from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Told, ask
 from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
 from dataflow.model import naming
@@ -31,7 +31,7 @@ else:  # SQLAlchemy: 110 ms
 
 T = TypeVar("T")
 
-BIND: Final = "_told"  # bind name of what is told, and the name of the column by which an INSERT tells it
+BIND: Final = "_told"  # bind name of what is told
 _NAMES: Final[dict[type, str]] = {kind: naming.snake(kind.__name__) for kind in (
     ops.Create, ops.Update, ops.Delete, ops.Upsert, ops.BulkCreate, ops.BulkUpdate, ops.BulkDelete, ops.BulkUpsert
 )}  # fmt: skip
@@ -134,24 +134,19 @@ class _OnPostgres:
         self._told = told
 
     def ask(self, effect: Effect) -> DataPlan[Any]:
+        if type(effect) is Query and effect.writes:
+            return ask(self._telling(effect))
         match effect:
-            case Query(writes=True):
-                return self._query(effect)
             case Load(temporary=None):
                 return self._load(effect)
             case _:
                 return ask(effect)
 
-    def _query(self, effect: Query) -> DataPlan[Rows]:
-        def build() -> Any:
-            return statements.telling(effect.build())
-
-        told = replace(effect, shape=(BIND, effect.shape), build=build, values={**effect.values, BIND: self._told})
-        rows: Rows = yield from ask(told)
-        if rows.items and BIND in rows.items[0]:
-            for item in rows.items:
-                del item[BIND]
-        return rows
+    def _telling(self, effect: Query) -> Query:
+        values = {**effect.values, BIND: self._told}
+        return replace(
+            effect, shape=(BIND, effect.shape), build=lambda: statements.telling(effect.build()), values=values
+        )
 
     def _load(self, effect: Load) -> DataPlan[int]:
         """COPY takes no expression: the setting goes before it; the plan has begun a transaction."""
@@ -166,7 +161,7 @@ class _OnPostgres:
 
 def array(values: tuple[str | None, ...]) -> str:
     """Return the literal of an array of text: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
-    return "{" + ",".join("NULL" if value is None else _item(value) for value in values) + "}"
+    return "{" + ",".join(["NULL" if value is None else _item(value) for value in values]) + "}"
 
 
 def _item(value: str) -> str:

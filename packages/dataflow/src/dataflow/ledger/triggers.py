@@ -26,11 +26,12 @@ _BODY: Final = (
     " tenant TEXT, actor TEXT, channel TEXT, request_id TEXT, operation TEXT, audited BOOLEAN NOT NULL, link TEXT"
 )
 # link: what chains an audited change to the one before it. sequence: the place in the order of commits, which
-# PostgreSQL's numbers are given later (`dataflow.ledger.order`) and SQLite's are from the beginning.
+# PostgreSQL's numbers are given later (`dataflow.ledger.order`) and SQLite's are from the beginning. There a change is
+# found by its position only until it has one: a primary key would be one more index to write, for ever.
 CREATE: Final = {
     "postgresql": (
         (
-            f"CREATE TABLE IF NOT EXISTS {TABLE} (position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+            f"CREATE TABLE IF NOT EXISTS {TABLE} (position BIGINT GENERATED ALWAYS AS IDENTITY,"
             f" sequence BIGINT, {_BODY.format(moment='TIMESTAMP WITH TIME ZONE')})"
         ),
         f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_unnumbered ON {TABLE} (position) WHERE sequence IS NULL",
