@@ -37,7 +37,7 @@ log = logging.getLogger("dataflow.sql")
 class Compiled:
     """One statement for one driver."""
 
-    __slots__ = ("arguments", "returns", "rows", "sql", "table", "writes")
+    __slots__ = ("arguments", "returns", "rows", "sql", "table", "types", "writes")
 
     def __init__(
         self, sql: str, arguments: Convert, rows: Callable[[Iterable[Sequence[Any]]], list[Row]] | None, query: Query
@@ -48,6 +48,7 @@ class Compiled:
         self.returns = rows is not None
         self.writes = query.writes
         self.table: sa.Table | None = None  # what a write changes: names the fields of a refused constraint
+        self.types: Sequence[Any] = ()  # of its parameters, in the order of the text
 
 
 class Compiler:
@@ -105,6 +106,7 @@ class Compiler:
         compiled = Compiled(sql, arguments, rows, query)
         target = getattr(statement, "table", None)
         compiled.table = target if isinstance(target, sa.Table) else None
+        compiled.types = [text.binds[name].type for name in text.positiontup or ()]
         return compiled
 
 

@@ -20,6 +20,7 @@ from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.listening import Listening
 from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
+from dataflow.executors.prepared import Prepared
 from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import Session, begin_statement
 from dataflow.executors.url import DatabaseURL
@@ -38,7 +39,9 @@ TEXT: Final = ext.new_type(JSON_OIDS, "JSON_TEXT", ext.UNICODE)
 class PsycopgSession:
     """One connection of psycopg2, in autocommit mode, with one cursor."""
 
-    __slots__ = ("_compiler", "_cursor", "_execute", "_fetch", "_loadings", "born", "connection", "freed", "known")
+    __slots__ = (
+        "_compiler", "_cursor", "_execute", "_fetch", "_loadings", "_prepared", "born", "connection", "freed", "known",
+    )  # fmt: skip
 
     def __init__(self, connection: ext.connection, compiler: Compiler, loadings: Loadings) -> None:
         self.connection = connection
@@ -46,6 +49,7 @@ class PsycopgSession:
         self._execute, self._fetch = self._cursor.execute, self._cursor.fetchall
         self._compiler = compiler
         self._loadings = loadings
+        self._prepared = Prepared(self._cursor)
         self.known = compiler.known
         self.born = self.freed = time.monotonic()
 
@@ -69,6 +73,20 @@ class PsycopgSession:
                 return Rows([], max(self._cursor.rowcount, 0))
             found = self._fetch()
         except psycopg2.Error as fault:
+            raise self._translated(fault, compiled.table) from fault
+        items = compiled.rows(found)
+        return Rows(items, len(items))
+
+    def read(self, compiled: Compiled, values: Any) -> Rows:
+        """Run a compiled statement that reads, outside a transaction: prepared, where it is asked again and again."""
+        if (execute := self._prepared.find(compiled)) is None or compiled.rows is None:
+            return self.run(compiled, values)
+        try:
+            self._execute(execute, compiled.arguments(values))
+            found = self._fetch()
+        except psycopg2.Error as fault:
+            if self._prepared.forget(compiled, fault):
+                return self.run(compiled, values)
             raise self._translated(fault, compiled.table) from fault
         items = compiled.rows(found)
         return Rows(items, len(items))
@@ -161,7 +179,7 @@ class PsycopgDatabase:
         session = self.pool.take()
         try:
             try:
-                return session.run(compiled, effect.values)
+                return (session.run if compiled.writes else session.read)(compiled, effect.values)
             finally:
                 self.end(session)
         except DatabaseUnavailableError:

@@ -61,9 +61,8 @@ class Several(sa.types.UserDefinedType[Any]):
         self.item = item
 
     def get_col_spec(self, **_: Any) -> str:
-        """The array type of PostgreSQL, without a length or precision: a cast would cut values to fit it."""
-        spelled = re.sub(r"\([^)]*\)| COLLATE .*", "", self.item.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-        return ("TEXT" if spelled == "VARCHAR" else spelled) + "[]"
+        """The array type of PostgreSQL."""
+        return parameter_type(self.item) + "[]"
 
     def codec(self, driver: str) -> tuple[Callable[[Any], Any] | None, None]:
         """Return how *driver* is given the list; nothing is ever read back as one."""
@@ -72,6 +71,12 @@ class Several(sa.types.UserDefinedType[Any]):
         if driver == "sqlite":
             return lambda values: _json_text(values if encode is None else map(encode, values)), None
         return (None if encode is None else lambda values: list(map(encode, values))), None
+
+
+def parameter_type(type_: sa.types.TypeEngine[Any]) -> str:
+    """Return the type of a parameter on PostgreSQL, without length, precision or collation: it takes values whole."""
+    spelled = re.sub(r"\([^)]*\)| COLLATE .*", "", type_.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+    return "TEXT" if spelled == "VARCHAR" else spelled
 
 
 def condition(table: sa.Table, where: Where, prefix: str = OPERAND) -> Condition:
