@@ -35,4 +35,15 @@ def apply(operation: ops.Operation, model: Model, context: Context, now: dt.date
 def of_model(spec: ModelSpec) -> Mapping[type, tuple[Rewrite, ...]]:
     """Return ``{kind of operation: its rewrites, in order}``."""
     policies = [policy.rewrites(spec) for policy in ORDER]
-    return {kind: tuple([policy[kind] for policy in policies if kind in policy]) for kind in KINDS}
+    found = {kind: tuple([policy[kind] for policy in policies if kind in policy]) for kind in KINDS}
+    return {**found, ops.Create: (_creating(found[ops.Create]),) if found[ops.Create] else ()}
+
+
+def _creating(additions: tuple[Rewrite, ...]) -> Rewrite:
+    def create(operation: ops.Create, context: Context, now: dt.datetime) -> ops.Create:
+        values = dict(operation.values)
+        for add in additions:
+            add(values, context, now)
+        return ops.Create(operation.model, values)
+
+    return create

@@ -90,9 +90,9 @@ class Confinement:
         live = (self._known.get(tenant) or self._remember(tenant))[1]
         return replace(operation, where=live if operation.where is EVERYTHING else narrowed(operation.where, live))
 
-    def create(self, operation: ops.Create, context: Context, now: dt.datetime) -> ops.Create:
+    def create(self, values: dict[str, Any], context: Context, now: dt.datetime) -> None:
         """Store it as the tenant's."""
-        return replace(operation, values={**operation.values, TENANT: self._owner(context)})
+        values[TENANT] = self._owner(context)
 
     def upsert(self, operation: ops.Upsert, context: Context, now: dt.datetime) -> ops.Upsert:
         """Store it as the tenant's, or change the tenant's."""

@@ -44,9 +44,10 @@ class Stamping:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
 
-    def create(self, operation: ops.Create, context: Context, now: dt.datetime) -> ops.Create:
+    def create(self, values: dict[str, Any], context: Context, now: dt.datetime) -> None:
         """Stamp a new record."""
-        return ops.Create(operation.model, {**operation.values, **dict.fromkeys(self._names, now)})
+        for name in self._names:
+            values[name] = now
 
     def upsert(self, operation: ops.Upsert, context: Context, now: dt.datetime) -> ops.Upsert:
         """Stamp a new record, or one that is changed."""

@@ -27,7 +27,7 @@ def rewrites(spec: ModelSpec) -> Mapping[type, Callable[[Any, Context, dt.dateti
     if not spec.options.versioned:
         return {}
     return {
-        ops.Create: lambda operation, *_: replace(operation, values={**operation.values, **FIRST}),
+        ops.Create: lambda values, *_: values.update(FIRST),
         ops.BulkCreate: lambda operation, *_: replace(operation, batches=batches.extended(operation.batches, FIRST)),
         ops.Upsert: _upsert,
         ops.BulkUpsert: _bulk_upsert,
