@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     after: Mapping[str, Any] | None
     tenant: str | None
     actor: str | None
-    channel: str | None  # "rest", "cli", "mcp", "ws", "python"; "sql": it did not come through dataflow
+    channel: str | None  # "rest", "cli", "mcp", "ws", "python"; "sql", "polling": it did not come through dataflow
     request_id: str | None
     operation: str  # "bulk_update": what was asked for
     reason: str = ""  # why it concerned all tenants
@@ -82,6 +82,7 @@ class Audit:
     def purge(self, before: dt.datetime) -> int:
         """Forget the entries before the first that is not older than *before*; return how many."""
         self._home.prepare()
+        self._feed.remember()
         return self._home.sync().run(order.purge_entries(self._dialect, before, self._keys))
 
     def wake(self) -> None:

@@ -240,8 +240,8 @@ class DataFlow(Described, ForTenants):
     @cached_property
     def feed(self) -> feeding.Feed:
         """The committed changes of the models that somebody wants to hear of, in the order of commits."""
-        kept = self.options.feed_retention or feeding.KEPT
-        return feeding.Feed(self._home, self.models, self.url.dialect, self._told.want, kept)
+        kept, method = self.options.feed_retention or feeding.KEPT, self.options.change_detection_method
+        return feeding.Feed(self._home, self.models, self.url.dialect, self._told.want, kept, method)
 
     @cached_property
     def audit(self) -> auditing.Audit:
@@ -364,8 +364,8 @@ class DataFlow(Described, ForTenants):
         if sealed and self._keyring is not None:
             keys.install(self._ddl, self.options.migration_lock_timeout, sealed, self._keyring, make=make)
         if tellers := self._told.arranged():
-            anybody = self.options.change_detection_method == options.TRIGGERS
-            ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make, anybody=anybody)
+            method = self.options.change_detection_method
+            ledger.install(self._ddl, self.options.migration_lock_timeout, tellers, make=make, method=method)
         said = self.options.cache_strategies or any(model.spec.options.cache for model in self.models)
         if self.options.cache_enabled or said:
             self._answering.prepare(self.models, make=make)

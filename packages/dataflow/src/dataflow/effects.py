@@ -184,3 +184,9 @@ def atomically(*, savepoint: bool = True) -> DataPlan[None]:
 def after_commit(*deeds: Callable[[], None]) -> DataPlan[None]:
     """Ask for *deeds* once the work is committed."""
     yield AfterCommit(deeds)
+
+
+def apart(plan: DataPlan[T]) -> Plan[DataPlan[Any], T]:
+    """Ask, in a plan of plans, that *plan* is run by itself: it is committed before what comes next."""
+    result: T = yield plan
+    return result

@@ -3,7 +3,8 @@
 Rule 1: nothing is lost: a listener that names itself goes on after the last change that it has heard to the end.
 Rule 2: a listener runs on the feed's own thread, one change at a time, after the commit; it never slows a writer.
 Rule 3: what this process commits is heard at once, what others commit within `POLL` seconds.
-Rule 4: changes that are older than they are to be kept go by themselves, as long as somebody hears.
+Rule 4: what others write, where that is looked for, is heard after the next look, as long as somebody hears.
+Rule 5: changes that are older than they are to be kept go by themselves, as long as somebody hears.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from dataflow.effects import Row
 from dataflow.ledger import order
 from dataflow.ledger.consuming import Consumer, Held
 from dataflow.ledger.spelling import Reader, plain
+from dataflow.looks import Looks
 from dataflow.model import naming
 from dataflow.model.registry import Models
 from dataflow.operations.dialect import Dialect
+from dataflow.options import POLLING
 from dataflow.schema.lock import begin_locked
 from dataflow.transactions.joined import Home
 from kailash._undo import Undoing
@@ -71,10 +74,19 @@ class Listener(msgspec.Struct):
 class Feed:
     """The feed of one database."""
 
-    def __init__(self, home: Home, models: Models, dialect: Dialect, tell: Wishes, kept: float = KEPT) -> None:
-        """Do nothing yet. kept: seconds that changes are kept."""
+    def __init__(
+        self,
+        home: Home,
+        models: Models,
+        dialect: Dialect,
+        tell: Wishes,
+        kept: float = KEPT,
+        method: str | None = None,
+    ) -> None:
+        """Do nothing yet. kept: seconds that changes are kept. method: how changes are detected; `POLLING` looks."""
         self._home, self._models, self._dialect, self._tell = home, models, dialect, tell
         self._kept = kept
+        self._looks = Looks(home, models, dialect, asked=method == POLLING)
         self._readers: dict[int, Reader] = {}
         self._listeners: tuple[Listener, ...] = ()
         self._lock = threading.Lock()
@@ -122,9 +134,25 @@ class Feed:
         await self._home.aprepare()
         return self._events(await self._home.aio().run(self._reading(since, limit, model, tenant)))
 
+    def look(self) -> int:
+        """Tell of what others wrote since the last look; return how many changes that are.
+
+        It reads the tables of all models. Raises: ConfigurationError without ``change_detection_method="polling"``.
+        """
+        return self._looks.look()
+
+    async def alook(self) -> int:
+        """Like `look`."""
+        return await self._looks.alook()
+
+    def remember(self) -> None:
+        """Have what is told count as seen, where others are looked for: it may be forgotten then."""
+        self._looks.remember()
+
     def purge(self, older_than: float | None = None) -> int:
         """Forget changes that nobody audits and that are older than *older_than* seconds; return how many."""
         self._home.prepare()
+        self.remember()
         before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self._kept if older_than is None else older_than)
         return self._home.sync().run(order.purge_changes(self._dialect, before))
 
@@ -178,6 +206,7 @@ class Feed:
                 self._thread = threading.Thread(target=self._work, name="dataflow-feed", daemon=True)
                 self._thread.start()
             self._listeners = (*self._listeners, listener)
+        self._looks.begin()
 
         def end() -> None:
             with self._lock:
@@ -203,6 +232,7 @@ class Feed:
                 raise ConfigurationError(f"a consumer {name!r} listens already", hint="give each a name of its own")
             self._consumers = (*self._consumers, consumer)
         consumer.begin()
+        self._looks.begin()
 
         def end() -> None:
             with self._lock:
@@ -275,6 +305,7 @@ class Feed:
 
     def close(self) -> None:
         """Hand out what is committed, and end the threads. Idempotent."""
+        self._looks.end()
         with self._lock:
             thread, self._thread = self._thread, None
             consumers, self._consumers = self._consumers, ()

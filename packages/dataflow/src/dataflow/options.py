@@ -13,12 +13,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from kailash.errors import ConfigurationError, NotAvailableError, did_you_mean
+from kailash.errors import ConfigurationError, did_you_mean
 
 DEFAULT_URL: Final = "sqlite:///dataflow.db"
 Mode: TypeAlias = Literal["rollback", "template"]  # how a test is isolated; True is "rollback"
 TRIGGERS: Final = "database_triggers"
-METHODS: Final = (None, "outbox", TRIGGERS, "polling")
+POLLING: Final = "polling"
+METHODS: Final = (None, "outbox", TRIGGERS, POLLING)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +48,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     multi_tenant: bool = False
     row_level_security: bool = False  # PostgreSQL keeps tenants apart as well
     encryption_key: str | tuple[str, ...] | None = None  # of 32 bytes; several: the first encrypts, all decrypt
-    change_detection_method: str | None = None  # "outbox": all models are in the feed; TRIGGERS: by whoever writes
+    change_detection_method: str | None = (
+        None  # "outbox": all models are in the feed; TRIGGERS, POLLING: by whoever writes
+    )
     feed_retention: float | None = None  # seconds that changes are kept which nobody audits
     tdd_mode: bool | Mode = False  # under pytest, what a test writes is undone after it (`dataflow.pytest_plugin`)
     test_mode: bool | Mode = False  # the same
@@ -79,8 +82,7 @@ NEEDLESS: Final[Mapping[str, str]] = {
 def read(database_url: str | None, keywords: Mapping[str, Any]) -> Options:
     """Return the options that these constructor arguments ask for.
 
-    Raises: TypeError for an unknown keyword; ConfigurationError for a value of the wrong type or range;
-    NotAvailableError for a feature of a later version.
+    Raises: TypeError for an unknown keyword; ConfigurationError for a value of the wrong type or range.
     """
     given: dict[str, Any] = {"database_url": database_url or os.environ.get("DATABASE_URL") or DEFAULT_URL}
     for name, value in keywords.items():
@@ -105,7 +107,7 @@ def _take(given: dict[str, Any], name: str, value: Any, spelled: str) -> None:
 
 
 def checked(given: Mapping[str, Any]) -> Options:
-    """Return the options of these values. Raises: ConfigurationError, NotAvailableError."""
+    """Return the options of these values. Raises: ConfigurationError."""
     try:
         options = msgspec.convert(given, Options)
     except msgspec.ValidationError as fault:
@@ -124,10 +126,10 @@ def checked(given: Mapping[str, Any]) -> Options:
     if options.change_detection_method not in METHODS:
         raise ConfigurationError(f"change_detection_method is one of {', '.join(filter(None, METHODS))}")
     sqlite = options.database_url.startswith("sqlite")
-    if options.change_detection_method == "polling":
-        raise NotAvailableError(
-            "change_detection_method='polling' is not available in this version",
-            hint=f'"{TRIGGERS}" tells of all SQL, whoever runs it; "outbox" on SQLite of what goes through dataflow',
+    if options.change_detection_method == POLLING and options.row_level_security:
+        raise ConfigurationError(
+            "change_detection_method='polling' with row_level_security=True: a look would see no tenant's records",
+            hint=f"PostgreSQL's triggers tell of SQL of others as well: take 'outbox' or '{TRIGGERS}'",
         )
     if options.row_level_security and sqlite:
         raise ConfigurationError(

@@ -26,6 +26,12 @@ class Face:
             return getattr(self.db.express_sync, method)(*arguments, **keywords)
         return self._runner.run(getattr(self.db.express, method)(*arguments, **keywords))
 
+    def feed(self, method: str) -> Any:
+        """Call a method of the feed that has a twin under asyncio."""
+        if self._runner is None:
+            return getattr(self.db.feed, method)()
+        return self._runner.run(getattr(self.db.feed, f"a{method}")())
+
     def do(self, what: str, inputs: Mapping[str, Any] | None = None, **more: Any) -> Any:
         """Do a capability: ``do("products.list", limit=2)``."""
         capability = next(each for each in self.db.capabilities() if each.name == what)

@@ -9,7 +9,7 @@ import pytest
 
 import dataflow
 from dataflow import DataFlow
-from kailash.errors import ConfigurationError, NotAvailableError
+from kailash.errors import ConfigurationError
 
 MEMORY = "sqlite:///:memory:"
 
@@ -44,9 +44,9 @@ def test_a_name_that_is_no_longer_needed_warns_and_changes_nothing(name: str) ->
     assert db.options == DataFlow(MEMORY).options
 
 
-def test_a_way_to_detect_changes_that_is_not_there_is_refused() -> None:
-    with pytest.raises(NotAvailableError, match="polling"):
-        DataFlow(MEMORY, change_detection_method="polling")
+def test_a_way_to_detect_changes_that_would_see_nothing_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="see no tenant's records"):
+        DataFlow("postgresql://localhost/x", change_detection_method="polling", row_level_security=True)
 
 
 def test_an_unknown_keyword_is_refused_with_the_closest_name() -> None:

@@ -89,6 +89,11 @@ def numbered(dialect: Dialect) -> DataPlan[None]:
         waiting = yield from _asked("unnumbered")
 
 
+def locked() -> DataPlan[None]:
+    """Be the one who numbers or looks, to the end of the transaction (PostgreSQL)."""
+    yield from _asked("lock")
+
+
 # -- the chain -----------------------------------------------------------------------------------------------
 
 

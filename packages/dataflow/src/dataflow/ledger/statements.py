@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,8 +75,19 @@ def statement(name: str, *filters: str) -> sa.Executable:
     sql, binds, columns = STATEMENTS[name]
     wanted = "".join(f" AND {FILTERS[each][0]}" for each in filters)
     known = {**binds, **{f"_{each}": FILTERS[each][1] for each in filters}}
-    text = sa.text(sql.format(filters=wanted))
-    text = text.bindparams(*[sa.bindparam(bind, type_=type_) for bind, type_ in known.items()])
+    return _text(sql.format(filters=wanted), known, columns)
+
+
+def of(sql: str, binds: Mapping[str, type], columns: Mapping[str, type]) -> sa.Executable:
+    """Return the statement *sql*; binds, columns: the Python types of what it is given and of what it returns."""
+    kinds = {str: TEXT, int: NUMBER, datetime: MOMENT}
+    return _text(
+        sql, {name: kinds[kind] for name, kind in binds.items()}, {name: kinds[kind] for name, kind in columns.items()}
+    )
+
+
+def _text(sql: str, binds: Mapping[str, Any], columns: Mapping[str, Any]) -> sa.Executable:
+    text = sa.text(sql).bindparams(*[sa.bindparam(bind, type_=type_) for bind, type_ in binds.items()])
     return text.columns(*[sa.column(column, kind) for column, kind in columns.items()]) if columns else text
 
 

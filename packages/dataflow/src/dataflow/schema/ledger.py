@@ -11,16 +11,17 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable
-from functools import partial
 from typing import Final
 
 from dataflow.errors import SchemaMismatchError
-from dataflow.ledger import keeping, triggers
+from dataflow.ledger import keeping, looking, triggers
 from dataflow.ledger.keeping import Keeper
+from dataflow.ledger.looking import Sight
 from dataflow.ledger.spelling import literal, quoted
 from dataflow.ledger.telling import Ledger, Teller
 from dataflow.ledger.triggers import Trigger
 from dataflow.model import past
+from dataflow.options import POLLING, TRIGGERS
 from dataflow.schema.changes import Change, DropColumn, DropTable, RenameTable
 from dataflow.schema.connection import Connect, Connection
 from dataflow.schema.lock import supply
@@ -39,19 +40,27 @@ _THERE: Final = {
     f" AND {_OURS}",
 }
 
+_LOOKING: Final = {
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+    f" AND relname IN ('{looking.SEEN}', '{looking.LOOKS}')",
+    "sqlite": f"SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('{looking.SEEN}', '{looking.LOOKS}')",
+}
+
 log = logging.getLogger("dataflow.schema")
 
 
-def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make: bool, anybody: bool) -> None:
+def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make: bool, method: str | None) -> None:
     """Make what is missing, or, where *make* is false, refuse to go on without it; two questions when all is there.
 
-    anybody: what other programs write to a file of SQLite is asked for; on PostgreSQL it is always told.
+    method: `TRIGGERS` tell what other programs write to a file of SQLite, as they always do on PostgreSQL; for
+    `POLLING` the tables are seen as they are when that is asked for first.
     timeout: seconds that another process's migration is waited for.
 
     Raises: SchemaMismatchError; MigrationLockedError; DatabaseUnavailableError.
     """
-    wanted = [*tellers]
+    wanted, anybody = [*tellers], method == TRIGGERS
     with connect() as connection:
+        sights = _sights(connection, wanted) if method == POLLING else []
 
         def begin() -> None:
             """After the triggers, whose making lets nobody write to the end."""
@@ -63,8 +72,25 @@ def install(connect: Connect, timeout: float, tellers: Iterable[Teller], *, make
             "the database does not tell of the changes that audit, feed or history are asked for",
             hint="let auto_migrate=True make the triggers once, as the owner of the tables",
         )
-        missing = partial(_missing, connection, wanted, anybody=anybody, make=make)
+
+        def missing() -> list[str]:
+            return [*_missing(connection, wanted, anybody=anybody, make=make), *_unseen(connection, sights)]
+
         supply(connection, timeout, missing, make=make, refusal=refusal, then=begin)
+
+
+def _sights(connection: Connection, tellers: list[Teller]) -> list[Sight]:
+    ledgers = [teller.ledger for teller in tellers if teller.ledger is not None]
+    return [Sight(ledger, connection.dialect) for ledger in ledgers]
+
+
+def _unseen(connection: Connection, sights: list[Sight]) -> list[str]:
+    """Return the statements that take what is in the tables for seen which were never looked at."""
+    if not sights:
+        return []
+    if len(connection.ask(_LOOKING[connection.dialect])) < 2:
+        return [*looking.CREATE, *[statement for sight in sights for statement in sight.begin]]
+    return [statement for sight in sights if not connection.ask(sight.known) for statement in sight.begin]
 
 
 def _missing(connection: Connection, tellers: list[Teller], *, anybody: bool, make: bool) -> list[str]:

@@ -251,3 +251,14 @@ def test_what_the_wall_refuses_is_an_error_without_values(url: str) -> None:
 def test_sqlite_says_that_it_has_none() -> None:
     with pytest.raises(ConfigurationError, match="SQLite has no row level security"):
         DataFlow("sqlite:///:memory:", **TENANTS)
+
+
+def test_a_look_that_would_not_be_shown_all_records_is_refused(shop: Face, url: str) -> None:
+    """Of a program that does not know of the wall: what it is not shown has not gone."""
+    do(shop, "acme", "create", name="a")
+
+    with DataFlow(url, multi_tenant=True, change_detection_method="polling") as db:
+        db.model(item(name=str, size=(int, 0), __dataflow__={"versioned": True, "audit_log": True}))
+        with pytest.raises(DatabaseError, match="may not do this"):
+            db.feed.look()
+        assert [each.event for each in db.feed.read()] == ["create"]
