@@ -17,11 +17,15 @@ import pytest
 from hypothesis import strategies as st
 
 from dataflow import DataFlow, Encrypted
+from dataflow.effects import Atomically, DataPlan, Effect, ask
+from dataflow.ledger.looking import Sight
 from dataflow.ledger.spelling import plain
+from dataflow.ledger.telling import Teller
 from dataflow.model.spec import Secret
 from kailash.context import Context
 from kailash.errors import ConfigurationError, KailashError
 from kailash.events import Event
+from kailash.plan import through
 from suites.encryption import OLD as KEY
 from suites.evolution import item
 from suites.faces import Face
@@ -246,6 +250,29 @@ class ByLooking:
 
             assert (db.feed.look(), second.feed.look()) == (1, 0)
             assert len(told(second)) == 2
+
+    def test_who_comes_second_forgets_nothing_that_the_first_has_told(self, url: str, other: Run) -> None:
+        """It has asked what it is to bring up to date, and waits for its turn; then that is done, and more told."""
+        with opened(url, method="polling") as db, opened(url, method="polling") as first:
+            db.express_sync.create("Item", {"name": "one"})
+            assert db.feed.look() == 0
+            db.express_sync.update("Item", 1, {"name": "two"})
+            assert db.feed.last() == 2
+            found: list[int] = []
+
+            def late(effect: Effect) -> DataPlan[Any]:
+                if isinstance(effect, Atomically) and not found:
+                    other("UPDATE items SET name = 'three'")
+                    found.extend([first.feed.look(), first.feed.look()])
+                return ask(effect)
+
+            teller = db.models["Item"].teller
+            assert isinstance(teller, Teller)
+            assert teller.ledger is not None
+            Face(db, blocking=True).run(through(Sight(teller.ledger, db.url.dialect).catch_up(), late))
+
+            assert (found, db.feed.look()) == ([1, 0], 0)
+            assert [each.after for each in names(db.feed.read())] == ["one", "two", "three"]
 
     def test_many_who_look_at_the_same_time_tell_once(self, url: str, other: Run) -> None:
         with opened(url, method="polling") as db, opened(url, method="polling") as second:
