@@ -14,11 +14,37 @@ import pytest
 LATER = {"sqlalchemy", "asyncpg", "psycopg2", "alembic", "fastapi", "starlette", "uvicorn", "pydantic", "mcp", "click",
          "redis", "rich", "libcst", "opentelemetry", "prometheus_client", "httpx", "jwt"}  # fmt: skip
 LOADED = "import sys, json; print(json.dumps(sorted(sys.modules)))"
+SERVED = """
+import asyncio, httpx
+from dataflow import DataFlow
+from nexus import Nexus
+
+db = DataFlow({url!r})
+
+@db.model
+class Product:
+    sku: str
+    __indexes__ = [{{"fields": ["sku"], "unique": True}}]
+    __dataflow__ = {{"soft_delete": True}}
+
+async def serve():
+    transport = httpx.ASGITransport(Nexus(dataflow_integration=db).asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        assert (await client.post("/api/products", json={{"sku": "a"}})).status_code == 201
+        assert (await client.get("/api/products")).json()["items"][0]["sku"] == "a"
+    await db.close_async()
+
+asyncio.run(serve())
+"""
 
 
 def _loaded_after(statement: str) -> set[str]:
+    return {name.partition(".")[0] for name in _modules_after(statement)}
+
+
+def _modules_after(statement: str) -> set[str]:
     run = subprocess.run([sys.executable, "-c", f"{statement}\n{LOADED}"], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in json.loads(run.stdout)}
+    return set(json.loads(run.stdout))
 
 
 @pytest.mark.parametrize("package", ["kailash", "dataflow", "nexus"])
@@ -51,3 +77,13 @@ def test_declaring_models_loads_no_database_library() -> None:
 
 def test_making_an_application_loads_no_server() -> None:
     assert _loaded_after("from nexus import Nexus\nNexus()") & LATER == set()
+
+
+def test_a_server_loads_nothing_of_the_database_that_it_does_not_use(postgres_url: str, sqlite_url: str) -> None:
+    """Several megabytes each: sqlite3 and SQLAlchemy's dialect of it, the drivers of PostgreSQL."""
+    on_postgresql, on_sqlite = (_modules_after(SERVED.format(url=url)) for url in (postgres_url, sqlite_url))
+
+    assert on_postgresql & {"sqlite3", "sqlalchemy.dialects.sqlite", "dataflow.executors.sqlite"} == set()
+    assert on_sqlite & {"asyncpg", "psycopg2", "dataflow.executors.postgres", "dataflow.executors.psycopg"} == set()
+    assert {"asyncpg", "psycopg2"} <= on_postgresql
+    assert "sqlite3" in on_sqlite

@@ -18,7 +18,6 @@ from dataflow.effects import DataPlan
 from dataflow.errors import TransactionError
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.pool import PoolOptions
-from dataflow.executors.sqlite import SqliteDatabase, open_sqlite
 from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.express import Express, ExpressSync
@@ -35,6 +34,7 @@ from dataflow.features import (
     monitoring,
     rekeying,
     related,
+    sqlite,
     walls,
 )  # fmt: skip
 from dataflow.ledger.spelling import MASK
@@ -81,7 +81,7 @@ class DataFlow(Described, ForTenants):
             self._keyring = keyring.read(self.options.encryption_key)
             self.options = replace(self.options, encryption_key=MASK)
         self.url = DatabaseURL.parse(self.options.database_url)
-        self.models = Models()
+        self.models = Models(self.url.dialect)
         self.models.keyring = self._keyring
         kept = False if self.options.existing_schema_mode else None  # a database that is somebody else's has no table
         self._defaults = ModelOptions(multi_tenant=self.options.multi_tenant, history=kept)
@@ -457,9 +457,9 @@ class DataFlow(Described, ForTenants):
         return f"DataFlow({str(self.url)!r}, {len(self.models)} models)"
 
     @cached_property
-    def _sqlite(self) -> SqliteDatabase | None:
+    def _sqlite(self) -> sqlite.SqliteDatabase | None:
         """What both faces share where the database is SQLite."""
-        return open_sqlite(self.url, self._pool)
+        return sqlite.SqliteDatabase(self.url, self._pool) if self.url.dialect == "sqlite" else None
 
     @cached_property
     def _runs(self) -> RunStore:

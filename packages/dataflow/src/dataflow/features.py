@@ -8,7 +8,7 @@ from kailash._lazy import Late
 
 __all__ = [
     "aio", "answering", "auditing", "checkup", "configured", "feeding", "keeping", "keyring", "keys", "ledger",
-    "monitoring", "rekeying", "related", "telling", "walls",
+    "monitoring", "rekeying", "related", "sqlite", "telling", "walls",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataflow import audit as auditing
     from dataflow import feed as feeding
     from dataflow import rekey as rekeying
-    from dataflow.executors import aio
+    from dataflow.executors import aio, sqlite
     from dataflow.ledger import keeping, telling
     from dataflow.model import keyring
     from dataflow.operations import related
@@ -35,5 +35,6 @@ else:
     monitoring = Late("dataflow.monitoring")
     rekeying = Late("dataflow.rekey")
     related = Late("dataflow.operations.related")
+    sqlite = Late("dataflow.executors.sqlite")  # sqlite3
     telling = Late("dataflow.ledger.telling")
     walls = Late("dataflow.schema.walls")

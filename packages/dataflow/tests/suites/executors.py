@@ -15,7 +15,7 @@ from dataflow.errors import ConstraintError, DatabaseError, DuplicateError, Fore
 from dataflow.executors.aio import AsyncExecutor
 from dataflow.executors.compiled import dialect
 from dataflow.executors.pool import PoolOptions
-from dataflow.executors.sqlite import open_sqlite
+from dataflow.executors.sqlite import SqliteDatabase
 from dataflow.executors.sync import SyncExecutor
 from dataflow.executors.url import DatabaseURL
 from dataflow.model.types import Integer, Number, Text
@@ -49,7 +49,7 @@ class Stand:
     def __init__(self, url: str, face: str, **options: Any) -> None:
         self.url, self.face = DatabaseURL.parse(url), face
         self.options = PoolOptions(**{"pool_size": 3, "max_overflow": 1, **options})
-        self.shared = open_sqlite(self.url, self.options)
+        self.shared = SqliteDatabase(self.url, self.options) if self.url.dialect == "sqlite" else None
         self.sync = SyncExecutor(self.url, self.options, self.shared)
         self.aio = AsyncExecutor(self.url, self.options, self.shared)
         self.runner = asyncio.Runner()

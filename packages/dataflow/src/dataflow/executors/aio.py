@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dataflow.effects import DataPlan
 from dataflow.executors.atransaction import AsyncEngine, AsyncTransaction, aperform
 from dataflow.executors.pool import PoolOptions
-from dataflow.executors.sqlite import SqliteDatabase, required
-from dataflow.executors.sqlite_aio import AsyncSqliteDatabase
 from dataflow.executors.url import DatabaseURL
 from kailash._lazy import Late
 
 if TYPE_CHECKING:
-    from dataflow.executors import postgres
+    from dataflow.executors import postgres, sqlite, sqlite_aio
 else:
+    sqlite = Late("dataflow.executors.sqlite")
+    sqlite_aio = Late("dataflow.executors.sqlite_aio")
     postgres = Late("dataflow.executors.postgres")  # asyncpg: 50 ms
 
 T = TypeVar("T")
@@ -24,12 +24,12 @@ T = TypeVar("T")
 class AsyncExecutor:
     """Runs data plans on the running event loop; any number of loops and tasks may share one."""
 
-    def __init__(self, url: DatabaseURL, options: PoolOptions, shared: SqliteDatabase | None = None) -> None:
-        """Open nothing yet. *shared*: what both executors of a SQLite database use (`sqlite.open_sqlite`)."""
+    def __init__(self, url: DatabaseURL, options: PoolOptions, shared: sqlite.SqliteDatabase | None = None) -> None:
+        """Open nothing yet. *shared*: what both executors of a SQLite database use."""
         self._engine: AsyncEngine
         self._perform: Callable[[DataPlan[Any], AsyncTransaction | None], Awaitable[Any]]
         if url.dialect == "sqlite":
-            database = AsyncSqliteDatabase(required(shared, url, options))
+            database = sqlite_aio.AsyncSqliteDatabase(sqlite.required(shared, url, options))
             self._engine, self._perform = database, database.run
             self._close, self._aclose = database.close, database.aclose
             self._pools: Callable[[], Sequence[Any]] = tuple  # those of the blocking executor

@@ -1,17 +1,13 @@
-"""Driver errors -> our errors, by SQLSTATE or SQLite's extended code; never by message text.
+"""Driver errors -> our errors, by SQLSTATE; never by message text. `sqlite_faults` has the codes of SQLite.
 
-Rule 1: names of constraints and columns come from the driver's diagnostic fields. SQLite has none: its message of a
-        UNIQUE or NOT NULL failure lists ``table.column`` and nothing else, that of a CHECK its name, and only those
-        names are read.
+Rule 1: names of constraints and columns come from the driver's diagnostic fields.
 Rule 2: no SQL and no value is ever part of our message.
 
-Sources: https://www.postgresql.org/docs/current/errcodes-appendix.html, https://www.sqlite.org/rescode.html.
+Source: https://www.postgresql.org/docs/current/errcodes-appendix.html.
 """
 
 from __future__ import annotations
 
-import re
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,30 +62,6 @@ CLASSES: Final[Mapping[str, tuple[type[KailashError], str]]] = {
     "57": (DatabaseUnavailableError, "the database is shutting down or ended the session"),
     "58": (DatabaseUnavailableError, "the database had a system error"),
 }
-SQLITE_REFUSED: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE: "23505",
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "23505",
-    sqlite3.SQLITE_CONSTRAINT_ROWID: "23505",
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "23503",
-    sqlite3.SQLITE_CONSTRAINT_NOTNULL: "23502",
-    sqlite3.SQLITE_CONSTRAINT_CHECK: "23514",
-    sqlite3.SQLITE_CONSTRAINT_TRIGGER: "23503",  # RAISE(ABORT); an ON DELETE RESTRICT is reported so
-}
-SQLITE_CODES: Final[Mapping[int, tuple[type[KailashError], str]]] = {
-    sqlite3.SQLITE_BUSY: (RetryableError, "the database is busy with another writer"),
-    sqlite3.SQLITE_LOCKED: (RetryableError, "the table is locked by another statement"),
-    sqlite3.SQLITE_INTERRUPT: (DeadlineExceededError, "the statement was interrupted"),
-    sqlite3.SQLITE_CANTOPEN: (DatabaseUnavailableError, "the database file cannot be opened"),
-    sqlite3.SQLITE_NOTADB: (DatabaseUnavailableError, "the file is not a SQLite database"),
-    sqlite3.SQLITE_CORRUPT: (DatabaseUnavailableError, "the database file is damaged"),
-    sqlite3.SQLITE_FULL: (DatabaseUnavailableError, "the disk of the database is full"),
-    sqlite3.SQLITE_IOERR: (DatabaseUnavailableError, "the database file cannot be read or written"),
-    sqlite3.SQLITE_READONLY: (DatabaseError, "the database file is read-only"),
-    sqlite3.SQLITE_TOOBIG: (ConstraintError, "a value is larger than the database allows"),
-    sqlite3.SQLITE_MISMATCH: (ConstraintError, "a value does not fit its column"),
-}
-SQLITE_CHECK: Final = re.compile(r"^CHECK constraint failed: (ck_\w+)$")  # the name of a check of ours
-SQLITE_COLUMNS: Final = re.compile(r"constraint failed: ([^.,]+\.[^.,]+(?:, [^.,]+\.[^.,]+)*)$")
 LOST: Final = "the connection to the database was lost"
 UNREACHED: Final = "the database cannot be reached, or refused to be entered"
 REACH: Final = "see that it runs, and that host, port, name, user and password of the database URL are right"
@@ -101,11 +73,11 @@ def of_sqlstate(
     """Return our error for a SQLSTATE; *table* is what the statement changed, the names are the driver's."""
     if not sqlstate:
         return DatabaseUnavailableError(LOST)
-    if sqlstate == "23514" and table is not None and (limited := _limited(table, constraint or "")):
-        return limited
+    if sqlstate == "23514" and table is not None and (broken := limited(table, constraint or "")):
+        return broken
     if sqlstate in REFUSED:
-        fields = _keys(table, [column]) if column else _fields(table, constraint)
-        return _refused(sqlstate, fields, table.name if table is not None else "", constraint or "")
+        fields = keys(table, [column]) if column else _fields(table, constraint)
+        return refused(sqlstate, fields, table.name if table is not None else "", constraint or "")
     error, message = (
         SQLSTATES.get(sqlstate)
         or CLASSES.get(sqlstate[:2])
@@ -117,31 +89,8 @@ def of_sqlstate(
     return error(message)
 
 
-def of_sqlite(fault: sqlite3.Error, table: Table | None = None) -> KailashError:
-    """Return our error for an error of sqlite3."""
-    code: int | None = getattr(fault, "sqlite_errorcode", None)
-    if code is None:  # raised by Python's module itself: a closed connection, a value SQLite has no type for
-        if isinstance(fault, sqlite3.ProgrammingError):
-            return DatabaseError("the database connection cannot be used in this way")
-        return DatabaseError("the database refused the statement")
-    if table is not None and (named := SQLITE_CHECK.search(str(fault))) and (limited := _limited(table, named[1])):
-        return limited
-    if code in SQLITE_REFUSED:
-        found = SQLITE_COLUMNS.search(str(fault))
-        columns = [pair.partition(".")[2] for pair in found.group(1).split(", ")] if found else []
-        return _refused(SQLITE_REFUSED[code], _keys(table, columns), table.name if table is not None else "", "")
-    error, message = (
-        SQLITE_CODES.get(code)
-        or SQLITE_CODES.get(code & 0xFF)
-        or (  # low byte: the primary code
-            DatabaseError,
-            f"the database refused the statement (SQLite code {code})",
-        )
-    )
-    return error(message)
-
-
-def _refused(sqlstate: str, fields: Iterable[str], table: str, constraint: str) -> KailashError:
+def refused(sqlstate: str, fields: Iterable[str], table: str, constraint: str) -> KailashError:
+    """Return the error of a constraint that values of *fields* break; table, constraint: their names, or ""."""
     error, sentence = REFUSED[sqlstate]
     named = tuple(fields)
     where = f" in {table}" if table else ""
@@ -152,7 +101,7 @@ def _refused(sqlstate: str, fields: Iterable[str], table: str, constraint: str) 
     return error(message, problems=[Problem(field, error.code, f"{field} {sentence}") for field in named])
 
 
-def _limited(table: Table, constraint: str) -> KailashError | None:
+def limited(table: Table, constraint: str) -> KailashError | None:
     """Return the error of a check that was made from a field's annotation, as validation would have said it."""
     for column in table.columns:
         if naming.is_check_of(constraint, table.name, column.name):
@@ -180,7 +129,7 @@ def _fields(table: Table | None, constraint: str | None) -> tuple[str, ...]:
     return ()
 
 
-def _keys(table: Table | None, columns: Iterable[str]) -> tuple[str, ...]:
+def keys(table: Table | None, columns: Iterable[str]) -> tuple[str, ...]:
     """The names that the model has for *columns*."""
     known = {column.name: str(column.key) for column in table.columns} if table is not None else {}
     return tuple(known.get(name, name) for name in columns)

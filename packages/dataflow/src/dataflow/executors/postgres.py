@@ -23,9 +23,9 @@ from dataflow.errors import ConstraintError, DatabaseError, DatabaseUnavailableE
 from dataflow.executors import faults
 from dataflow.executors.atransaction import AsyncSession
 from dataflow.executors.compiled import Compiled, Compiler
+from dataflow.executors.forks import after_fork
 from dataflow.executors.loading import Loadings
 from dataflow.executors.pool import LINGER, PoolOptions
-from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import begin_statement
 from dataflow.executors.url import DatabaseURL
 from dataflow.loops import PerLoop

@@ -17,11 +17,11 @@ from dataflow.executors import faults
 from dataflow.executors.alive import Life, LockedKey, free_key, key_lives
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
+from dataflow.executors.forks import after_fork
 from dataflow.executors.listening import Listening
 from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.prepared import Prepared
-from dataflow.executors.sqlite import after_fork
 from dataflow.executors.transaction import Session, begin_statement
 from dataflow.executors.url import DatabaseURL
 from dataflow.executors.watching import Watch

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sqlite3
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dataflow.effects import Load, Query, Repeat, Rows, Told
-from dataflow.executors import faults, sqlite_functions
+from dataflow.executors import sqlite_faults, sqlite_functions
 from dataflow.executors.alive import Life, Nothing
 from dataflow.executors.compiled import Compiled, Compiler
 from dataflow.executors.ddl import DDLConnection
+from dataflow.executors.forks import after_fork
 from dataflow.executors.loading import Loading, Loadings
 from dataflow.executors.pool import Pool, PoolOptions
 from dataflow.executors.sqlite_settings import set_up
+from dataflow.executors.sqlite_watch import FileWatch
 from dataflow.executors.transaction import Session, checked_isolation
 from dataflow.executors.url import DatabaseURL
-from dataflow.executors.watching import FileWatch, Unshared, Watch
+from dataflow.executors.watching import Unshared, Watch
 from dataflow.ledger.spelling import FUNCTION, OWN, quoted
 from kailash._alive import LockedFile, file_lives, free_file
 from kailash._undo import Undoing
@@ -122,7 +122,7 @@ class SqliteSession:
                 return Rows([], max(cursor.rowcount, 0))
             found = cursor.fetchall()  # to the end: a statement that returns rows commits at its last one
         except sqlite3.Error as fault:
-            raise faults.of_sqlite(fault, compiled.table) from fault
+            raise sqlite_faults.translated(fault, compiled.table) from fault
         items = compiled.rows(found)
         return Rows(items, len(items))
 
@@ -173,7 +173,7 @@ class SqliteSession:
         try:
             self._execute(sql)
         except sqlite3.Error as fault:
-            raise faults.of_sqlite(fault) from fault
+            raise sqlite_faults.translated(fault) from fault
 
     def finish(self) -> None:
         """Drop the tables that were made for this transaction."""
@@ -223,7 +223,7 @@ class SqliteSession:
         try:
             return max(self.connection.executemany(sql, records).rowcount, 0)
         except sqlite3.Error as fault:
-            raise faults.of_sqlite(fault, table) from fault
+            raise sqlite_faults.translated(fault, table) from fault
 
 
 class Held:
@@ -368,7 +368,7 @@ class SqliteDatabase:
             with Undoing(connection.close):
                 set_up(connection, self.busy, memory=self.memory)
         except sqlite3.Error as fault:
-            raise faults.of_sqlite(fault) from fault
+            raise sqlite_faults.translated(fault) from fault
         return SqliteSession(connection, self.compiler, self._loadings)
 
     def ddl(self) -> SqliteDDL:
@@ -428,7 +428,7 @@ class SqliteDDL(DDLConnection):
         try:
             return self._session.connection.execute(sql, arguments).fetchall()
         except sqlite3.Error as fault:
-            raise faults.of_sqlite(fault) from fault
+            raise sqlite_faults.translated(fault) from fault
 
     def begin(self, timeout: float) -> None:
         """Take the turn and SQLite's lock; wait for each *timeout* seconds at most. Raises: RetryableError."""
@@ -453,23 +453,6 @@ class SqliteDDL(DDLConnection):
         if self._turn is not None:
             self._database.turn.give(self._turn)
             self._turn = None
-
-
-def after_fork(database: Any) -> None:
-    """Let a child process begin with no connection of its parent: neither use nor close what the parent still holds."""
-    reference = weakref.ref(database)
-
-    def forget() -> None:
-        if (alive := reference()) is not None:
-            alive.forked()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forget)
-
-
-def open_sqlite(url: DatabaseURL, options: PoolOptions) -> SqliteDatabase | None:
-    """Return what the executors of one SQLite database share; None for another kind of database."""
-    return SqliteDatabase(url, options) if url.dialect == "sqlite" else None
 
 
 def required(shared: SqliteDatabase | None, url: DatabaseURL, options: PoolOptions) -> SqliteDatabase:

@@ -17,8 +17,9 @@ from typing import Any, Final, TypeVar
 
 from dataflow.effects import AfterCommit, DataPlan, Load, Query, Repeat, Rows
 from dataflow.executors.atransaction import AsyncSession, AsyncTransaction, aperform, asettle
+from dataflow.executors.forks import after_fork
 from dataflow.executors.pool import Pool, Pooled
-from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession, after_fork
+from dataflow.executors.sqlite import Held, SqliteDatabase, SqliteSession
 from dataflow.executors.sqlite_inline import Inline
 from dataflow.executors.sqlite_writer import Writer
 from dataflow.executors.transaction import Deed, checked_isolation, perform

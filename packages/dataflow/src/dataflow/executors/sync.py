@@ -9,15 +9,15 @@ from dataflow.effects import DataPlan
 from dataflow.executors.alive import Life
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.pool import PoolOptions
-from dataflow.executors.sqlite import SqliteDatabase, required
 from dataflow.executors.transaction import Transaction, perform
 from dataflow.executors.url import DatabaseURL
 from dataflow.executors.watching import Watch
 from kailash._lazy import Late
 
 if TYPE_CHECKING:
-    from dataflow.executors import psycopg
+    from dataflow.executors import psycopg, sqlite
 else:
+    sqlite = Late("dataflow.executors.sqlite")  # sqlite3
     psycopg = Late("dataflow.executors.psycopg")  # psycopg2: 18 ms
 
 T = TypeVar("T")
@@ -26,11 +26,11 @@ T = TypeVar("T")
 class SyncExecutor:
     """Runs data plans in the calling thread; any number of threads may share one."""
 
-    def __init__(self, url: DatabaseURL, options: PoolOptions, shared: SqliteDatabase | None = None) -> None:
-        """Open nothing yet. *shared*: what both executors of a SQLite database use (`sqlite.open_sqlite`)."""
-        self._engine: SqliteDatabase | psycopg.PsycopgDatabase
+    def __init__(self, url: DatabaseURL, options: PoolOptions, shared: sqlite.SqliteDatabase | None = None) -> None:
+        """Open nothing yet. *shared*: what both executors of a SQLite database use."""
+        self._engine: sqlite.SqliteDatabase | psycopg.PsycopgDatabase
         if url.dialect == "sqlite":
-            self._engine = required(shared, url, options)
+            self._engine = sqlite.required(shared, url, options)
         else:
             self._engine = psycopg.PsycopgDatabase(url, options)
 

@@ -85,7 +85,9 @@ class Model:
 class Models:
     """The models of one database, by name, in the order of their declaration. Threads may share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: str = "") -> None:
+        """Begin with none. dialect: the database's, "sqlite" or "postgresql"; without it tables are made for both."""
+        self._dialect = dialect
         self._models: dict[str, Model] = {}
         self._lock = threading.RLock()
         self._metadata: sa.MetaData | None = None
@@ -188,7 +190,9 @@ class Models:
             if model.spec.keeps:
                 current = any(each.past is model for each in self)
             metadata = self._shared_metadata() if current else sa.MetaData()
-            return tables.build_table(model.spec, metadata, self.table_name, self.is_tenants, self.keyring)
+            return tables.build_table(
+                model.spec, metadata, self.table_name, self.is_tenants, self.keyring, self._dialect
+            )
 
     def _shared_metadata(self) -> sa.MetaData:
         if self._metadata is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,9 +14,8 @@ from dataflow.model.spec import DELETED, TENANT, FieldSpec, ForeignKey, IndexSpe
 from dataflow.model.types import column_type
 
 ON_DELETE: Final = {"cascade": "CASCADE", "restrict": "RESTRICT", "set null": "SET NULL", "set default": "SET DEFAULT"}
-
-
 EMPTYING: Final = ("set null", "set default")
+DIALECTS: Final = ("postgresql", "sqlite")
 
 
 def build_table(
@@ -25,21 +24,25 @@ def build_table(
     table_of: Callable[[str], str] = naming.table_name,
     is_tenants: Callable[[str], bool] = lambda model: False,
     keyring: Keyring | None = None,
+    dialect: str = "",
 ) -> sa.Table:
     """Return the table of *spec*, added to *metadata*; one of that name that is there gives way.
 
     For foreign keys: table_of, the name of a model -> the name of its table; is_tenants, -> whether it is multi-tenant.
-    keyring: of encrypted fields.
+    keyring: of encrypted fields. dialect: the only one that the table is for, so that SQLAlchemy loads no other.
     """
     if (former := metadata.tables.get(spec.table)) is not None:
         metadata.remove(former)
+    dialects = (dialect,) if dialect else DIALECTS
+    counted = any(field.autoincrement for field in spec.fields)
+    more: dict[str, Any] = {"sqlite_autoincrement": counted} if "sqlite" in dialects else {}
     return sa.Table(
         spec.table,
         metadata,
         *[_column(spec, field, keyring) for field in spec.fields],
         *_constraints(spec, table_of, is_tenants),
-        *[_index(spec, index) for index in spec.indexes],
-        sqlite_autoincrement=any(field.autoincrement for field in spec.fields),
+        *[_index(spec, index, dialects) for index in spec.indexes],
+        **more,
     )
 
 
@@ -60,11 +63,12 @@ def _column(spec: ModelSpec, field: FieldSpec, keyring: Keyring | None) -> sa.Co
     )
 
 
-def _index(spec: ModelSpec, index: IndexSpec) -> sa.Index:
+def _index(spec: ModelSpec, index: IndexSpec, dialects: Iterable[str]) -> sa.Index:
     if not index.live:
         return sa.Index(index.name, *index.fields, unique=index.unique)
-    live: sa.ColumnElement[bool] = sa.column(spec.by_name[DELETED].stored_as).is_(None)
-    return sa.Index(index.name, *index.fields, unique=index.unique, postgresql_where=live, sqlite_where=live)
+    live = sa.column(spec.by_name[DELETED].stored_as).is_(None)
+    where: dict[str, Any] = {f"{each}_where": live for each in dialects}
+    return sa.Index(index.name, *index.fields, unique=index.unique, **where)
 
 
 def _constraints(

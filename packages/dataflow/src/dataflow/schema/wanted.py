@@ -122,7 +122,9 @@ def _table(table: sa.Table, spec: ModelSpec, compiler: Compiler) -> Table:
         str(table.name),
         tuple(columns),
         tuple(str(column.name) for column in table.primary_key.columns),
-        tuple(sorted((_index(index) for index in table.indexes), key=lambda each: (each.columns, each.unique))),
+        tuple(
+            sorted((_index(index, dialect) for index in table.indexes), key=lambda each: (each.columns, each.unique))
+        ),
         tuple(sorted((_foreign_key(key) for key in table.foreign_key_constraints), key=lambda key: key.meaning)),
         tuple(sorted(checks, key=lambda check: check.name)),
         primary_key_name=str(table.primary_key.name or ""),
@@ -164,9 +166,9 @@ def _lower(text: str) -> str:
     return re.sub(r'"[^"]*"|[^"]+', lambda part: part[0] if part[0][0] == '"' else part[0].lower(), text)
 
 
-def _index(index: sa.Index) -> Index:
+def _index(index: sa.Index, dialect: Dialect) -> Index:
     columns = tuple(str(column.name) for column in index.columns)
-    where = index.dialect_options["sqlite"].get("where")  # the same for both databases
+    where = index.dialect_options[dialect].get("where")
     return Index(columns, bool(index.unique), str(index.name), None if where is None else str(where))
 
 
