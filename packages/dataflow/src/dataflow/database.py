@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from dataflow import capabilities, options, told
 from dataflow.described import Described
-from dataflow.effects import DataPlan
+from dataflow.effects import DataPlan, Deeds
 from dataflow.errors import TransactionError
 from dataflow.executors.ddl import DDLConnection
 from dataflow.executors.pool import PoolOptions
@@ -89,7 +89,7 @@ class DataFlow(Described, ForTenants):
         self.express_sync = ExpressSync(self)
         self._home = Home(self._ensure, self.create_tables_async, lambda: self._sync, lambda: self._async)
         self._nodes = ModelNodes(self, self._home)
-        self._told = told.Told(self.options, self.models, committed=self._committed, audited=self._audited)
+        self._told = told.Told(self.options, self.models, told=self._told_deeds, audited=self._audited_deeds)
         self._measure()
         self._prepared = -1  # the revision of the models whose tables are known to be there
         self._preparing = threading.Lock()
@@ -277,13 +277,11 @@ class DataFlow(Described, ForTenants):
         """Return once kept answers are known to be old that others wrote to before; whether that could be learnt."""
         return "_answering" not in self.__dict__ or self._answering.catch_up()
 
-    def _committed(self) -> None:
-        if "feed" in self.__dict__:
-            self.feed.wake()
+    def _told_deeds(self) -> Deeds:
+        return (self.feed.wake,) if "feed" in self.__dict__ and self.feed.heard else ()
 
-    def _audited(self) -> None:
-        self.audit.wake()
-        self.feed.wake()
+    def _audited_deeds(self) -> Deeds:
+        return (self.audit.wake, *self._told_deeds())
 
     # -- what channels and workflows see ---------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row: TypeAlias = dict[str, Any]  # {field: value as declared}
+Deeds: TypeAlias = tuple[Callable[[], None], ...]  # done after a commit, from whichever thread: quickly
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -131,7 +132,7 @@ class Errand(ABC):
 class AfterCommit(msgspec.Struct, frozen=True):
     """Do these once the enclosing transaction has committed, in order, or never."""
 
-    deeds: tuple[Callable[[], None], ...]
+    deeds: Deeds
 
 
 Effect: TypeAlias = Query | Load | Repeat | Atomically | AfterCommit

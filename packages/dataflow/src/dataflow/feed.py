@@ -296,6 +296,11 @@ class Feed:
         wanted = self._models[event.model].spec.options.workflow_events
         return [each for each in (event.event, *field_changes(event)) if each in wanted] if wanted else []
 
+    @property
+    def heard(self) -> bool:
+        """Whether somebody listens."""
+        return self._thread is not None or bool(self._consumers)
+
     def wake(self) -> None:
         """Something was committed."""
         if self._thread is not None:

@@ -7,10 +7,9 @@ Rule 2: it never imports SQLAlchemy.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
-from dataflow.effects import DataPlan, after_commit
+from dataflow.effects import DataPlan, Deeds, after_commit
 from dataflow.model.registry import Model
 from dataflow.operations import plans, walled
 from dataflow.operations import values as ops
@@ -32,12 +31,12 @@ def planned(
 ) -> DataPlan[Any]:
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
-    deeds: tuple[Callable[[], None], ...] = ()
+    deeds: Deeds = ()
     writes = not isinstance(operation, ops.ASKING)
     if model.teller is not None and (writes or model.spec.options.multi_tenant):
         whose = current() if context is ANONYMOUS else settled(context)
         if writes:
-            plan, deeds = model.teller.tell(plan, operation, whose, dialect, now), model.teller.deeds
+            plan, deeds = model.teller.tell(plan, operation, whose, dialect, now), model.teller.deeds()
         if model.spec.options.multi_tenant and whose.tenant is None:
             plan = model.teller.tell_of_all(plan, operation, whose, now)
     if model.walled:
@@ -61,7 +60,7 @@ def tenant_of(model: Model, context: Context) -> str | None:
     return tenancy.tenant_of(context) if model.spec.options.multi_tenant else None
 
 
-def _followed(plan: DataPlan[Any], deeds: tuple[Callable[[], None], ...]) -> DataPlan[Any]:
+def _followed(plan: DataPlan[Any], deeds: Deeds) -> DataPlan[Any]:
     """Asked for before the plan: what it commits before it fails is told, and makes answers old, as well."""
     yield from after_commit(*deeds)
     return (yield from plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dataflow.effects import Deeds
 from dataflow.features import keeping, telling
 from dataflow.model import relations
 from dataflow.model.registry import Model, Models
@@ -11,13 +12,13 @@ from dataflow.options import Options
 
 
 class Told:
-    """The wishes of one database. committed, audited: called after each commit of a told, of an audited write."""
+    """The wishes of one database. told, audited: what is to be done after the commit of a told, of an audited write."""
 
     def __init__(
-        self, options: Options, models: Models, *, committed: Callable[[], None], audited: Callable[[], None]
+        self, options: Options, models: Models, *, told: Callable[[], Deeds], audited: Callable[[], Deeds]
     ) -> None:
         self._options, self._models = options, models
-        self._committed, self._audited = committed, audited
+        self._deeds, self._audited = told, audited
         self._wanted: set[str] = set()
 
     def want(self, model: str) -> None:
@@ -37,7 +38,7 @@ class Told:
         if (told or said.kept) and (known is None or (told and not known.told)):
             masked = frozenset([field.name for field in model.spec.fields if field.secret or field.encrypted])
             keeper = keeping.Keeper(model.spec) if said.kept else None
-            ledger = telling.Ledger(model.spec, audited, masked, self._audited if audited else self._committed)
+            ledger = telling.Ledger(model.spec, audited, masked, self._audited if audited else self._deeds)
             model.teller = telling.Teller(ledger if told else None, keeper)
 
     def arranged(self) -> list[telling.Teller]:

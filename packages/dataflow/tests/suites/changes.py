@@ -533,6 +533,17 @@ class Audited(Shop):
 
         assert shop.db.audit.query()[0].actor == actor
 
+    def test_entries_of_a_record_are_found_whether_they_are_chained_yet_or_not(self, shop: Face) -> None:
+        self.customer(shop)
+        self.customer(shop, "b@example.org")
+        shop.db.audit.seal()
+        shop.do("customers.update", id=1, email="c@example.org")
+        shop.do("customers.update", id=2, email="d@example.org")
+
+        found = [(each.id, each.event) for each in shop.db.audit.query(model="Customer", id=1)]
+
+        assert found == [(1, "update"), (1, "create")]
+
     def test_secrets_are_masked(self, shop: Face) -> None:
         self.customer(shop, token="hunter2")
         self.customer(shop, "b@example.org")

@@ -33,8 +33,10 @@ class Touch:
     def deeds(self, kind: type, tenant: str | None) -> tuple[Deed, ...]:
         """Return what is to be done once a write of that *kind* for *tenant* is committed."""
         found = [each.deed(tenant) for each in self._alike]
-        found += [each.deed(None) for each in self._others]
-        found += [make() for make in self._events.get(kind, ())]
+        if self._others:
+            found += [each.deed(None) for each in self._others]
+        if kind in self._events:
+            found += [make() for make in self._events[kind]]
         return tuple(found)
 
 

@@ -6,12 +6,11 @@ Rule: the entry is in the transaction of the operation, and before it: what cann
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from dataflow.effects import DataPlan, after_commit, atomically, query
+from dataflow.effects import DataPlan, Deeds, after_commit, atomically, query
 from dataflow.model import naming
 from dataflow.operations import values as ops
 from kailash._lazy import Late
@@ -26,9 +25,13 @@ T = TypeVar("T")
 
 
 def noted(
-    plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime, committed: Callable[[], None]
+    plan: DataPlan[T],
+    operation: ops.Operation,
+    context: Context,
+    now: dt.datetime,
+    deeds: Deeds,
 ) -> DataPlan[T]:
-    """Return *plan*, with an entry of who does it for all tenants before it."""
+    """Return *plan*, with an entry of who does it for all tenants before it. deeds: after its commit."""
     yield from atomically(savepoint=False)
     values = {
         "_at": now,
@@ -41,7 +44,7 @@ def noted(
     }
     shape = ("ledger", "all tenants", ())
     yield from query(shape, lambda: statements.statement("all tenants"), values, writes=True)
-    yield from after_commit(committed)
+    yield from after_commit(*deeds)
     return (yield from plan)
 
 

@@ -7,7 +7,7 @@ Rule 3: sealing a value with another key makes no version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from dataflow.ledger import triggers
@@ -38,17 +38,10 @@ class Keeper:
         return [self._on_postgresql(schema, kind) for kind in KINDS]
 
     def _on_postgresql(self, schema: str, kind: str) -> Trigger:
-        told = {
-            "at": "at_",
-            "actor": "actor_",
-            "channel": "channel_",
-            "request_id": "request_",
-            "operation": "operation_",
-        }
         into = f"INSERT INTO {quoted(schema)}.{quoted(self.table)} ({self._names()}) SELECT"
         same = f"old_.{self._id} = new_.{self._id}"
         old, new = (
-            {event: f"{self._values(row, event, told)} FROM {row}" for event in ("create", "update", "delete")}
+            {event: f"{self._values(row, event, triggers.SAID)} FROM {row}" for event in ("create", "update", "delete")}
             for row in ("old_", "new_")
         )
         changed = f"{self._row('old_')} IS DISTINCT FROM {self._row('new_')}"
@@ -62,7 +55,7 @@ class Keeper:
             "delete": [f"{into} {old['delete']}"],
         }
         said = triggers.DECLARED.format(kind=literal(kind))
-        body = f"{said} BEGIN {' '.join(f'{each};' for each in statements[kind])} RETURN NULL; END "
+        body = f"{said} {' '.join(f'{each};' for each in statements[kind])} RETURN NULL; END "
         return triggers.statement_trigger(PREFIX, self.spec.table, schema, kind, body)
 
     def _row(self, row: str) -> str:
@@ -132,7 +125,7 @@ class Keeper:
     def _names(self) -> str:
         return ", ".join([*map(quoted, self._columns), past.AT, past.EVENT, *past.WHO])
 
-    def _values(self, row: str, event: str, told: dict[str, str]) -> str:
+    def _values(self, row: str, event: str, told: Mapping[str, str]) -> str:
         own = [f"{row}.{quoted(column)}" for column in self._columns]
         who = [told.get(name.removeprefix("_"), "NULL") for name in past.WHO]
         return ", ".join([*own, told["at"], literal(event), *who])

@@ -167,7 +167,7 @@ class Sight:
         found = [change for row in rows if (change := self._change(row)) is not None]
         if found:
             yield from self._note(found, now)
-            yield from after_commit(self.ledger.committed)
+            yield from after_commit(*self.ledger.deeds())
         if rows:
             yield from self._see(rows)
         return len(found), len(rows)

@@ -93,7 +93,13 @@ def _text(sql: str, binds: Mapping[str, Any], columns: Mapping[str, Any]) -> sa.
 
 FILTERS: Final[dict[str, tuple[str, Any]]] = {
     "model": ("model = :_model", TEXT),
-    "record": ("record = :_record", TEXT),
+    "record": (  # by the index, or among the few that are not chained yet
+        (
+            "((audited AND link IS NOT NULL AND record = :_record)"
+            f" OR (sequence > (SELECT sealed FROM {HEAD}) AND record = :_record))"
+        ),
+        TEXT,
+    ),
     "event": ("event = :_event", TEXT),
     "operation": ("operation = :_operation", TEXT),
     "actor": ("actor = :_actor", TEXT),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from dataflow.effects import DataPlan, Effect, Load, Query, Repeat, Told, ask
+from dataflow.effects import DataPlan, Deeds, Effect, Load, Query, Repeat, Told, ask
 from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
 from dataflow.model import naming
@@ -43,7 +43,7 @@ class Ledger(msgspec.Struct, frozen=True):
     spec: ModelSpec
     audited: bool
     masked: frozenset[str]
-    committed: Callable[[], None]  # called after each commit of a told write, from whichever thread; it must be quick
+    deeds: Callable[[], Deeds]  # what is to be done after the commit of a write that begins now
 
 
 class Teller:
@@ -68,16 +68,20 @@ class Teller:
             loads += (keeper.load,)
         self._made, self.on_connections, self._loads = on_connections, on_connections, loads
         self._asked, self._own = own, own
-        # What is to be done after the commit of a write.
-        self.deeds: tuple[Callable[[], None], ...] = () if ledger is None else (ledger.committed,)
+        self._ledgers: tuple[Ledger, ...] = () if ledger is None else (ledger,)
 
     def carry(self, others: Sequence[Teller]) -> None:
         """Tell also of the records of *others*, which a foreign key deletes or changes with those of this model."""
         tellers = [self, *others]
         self.on_connections = tuple([statement for each in tellers for statement in each._made])
         self._own = tuple([name for each in tellers for name in each._asked])
-        ledgers = [each.ledger for each in tellers if each.ledger is not None]
-        self.deeds = tuple(dict.fromkeys([ledger.committed for ledger in ledgers]))
+        self._ledgers = tuple([each.ledger for each in tellers if each.ledger is not None])
+
+    def deeds(self) -> Deeds:
+        """Return what is to be done after the commit of a write that begins now."""
+        if len(self._ledgers) == 1:
+            return self._ledgers[0].deeds()
+        return tuple(dict.fromkeys([deed for ledger in self._ledgers for deed in ledger.deeds()]))
 
     @property
     def table(self) -> str:
@@ -100,7 +104,7 @@ class Teller:
             context.principal,
             context.channel,
             context.request_id or None,
-            "revert" if getattr(operation, "revert", None) is not None else _NAMES.get(type(operation)),
+            "revert" if getattr(operation, "revert", None) is not None else _NAMES[type(operation)],
         )
         if dialect == "postgresql":
             return through(plan, _OnPostgres(array(values)).ask)
@@ -112,7 +116,7 @@ class Teller:
         """Return *plan*, which concerns the records of every tenant, with that told where the model is audited."""
         if self.ledger is None or not self.ledger.audited:
             return plan
-        return everybody.noted(plan, operation, context, now, self.ledger.committed)
+        return everybody.noted(plan, operation, context, now, self.ledger.deeds())
 
 
 class _OnSqlite:

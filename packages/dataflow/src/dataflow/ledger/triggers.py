@@ -28,6 +28,8 @@ _BODY: Final = (
 # link: what chains an audited change to the one before it. sequence: the place in the order of commits, which
 # PostgreSQL's numbers are given later (`dataflow.ledger.order`) and SQLite's are from the beginning. There a change is
 # found by its position only until it has one: a primary key would be one more index to write, for ever.
+# Entries are found by their record once they are chained, many at a time: none of it is on the path of a write.
+_RECORDS: Final = f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_record ON {TABLE} (record) WHERE audited AND link IS NOT NULL"
 CREATE: Final = {
     "postgresql": (
         (
@@ -36,7 +38,7 @@ CREATE: Final = {
         ),
         f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_unnumbered ON {TABLE} (position) WHERE sequence IS NULL",
         f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_sequence ON {TABLE} (sequence) WHERE sequence IS NOT NULL",
-        f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_record ON {TABLE} (record) WHERE audited",
+        _RECORDS,
         (
             f"CREATE TABLE IF NOT EXISTS {HEAD} (id INTEGER PRIMARY KEY, sequence BIGINT NOT NULL,"
             " sealed BIGINT NOT NULL, entries BIGINT NOT NULL, purged BIGINT NOT NULL,"
@@ -49,7 +51,7 @@ CREATE: Final = {
             f"CREATE TABLE IF NOT EXISTS {TABLE} (sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
             f" {_BODY.format(moment='TEXT')})"
         ),
-        f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_record ON {TABLE} (record) WHERE audited",
+        _RECORDS,
         (
             f"CREATE TABLE IF NOT EXISTS {HEAD} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,"
             " sealed INTEGER NOT NULL, entries INTEGER NOT NULL, purged INTEGER NOT NULL,"
@@ -113,12 +115,12 @@ def statement_trigger(prefix: str, of: str, schema: str, kind: str, body: str) -
     )
 
 
-DECLARED: Final = (  # who writes; {kind}: of statement, where nobody says what was asked for
-    f" DECLARE told text[] := nullif(current_setting('{SETTING}', true), '')::text[];"
-    " at_ timestamptz := coalesce(told[1]::timestamptz, clock_timestamp()); tenant_ text := told[2];"
-    " actor_ text := coalesce(told[3], CASE WHEN told IS NULL THEN session_user::text END);"
-    " channel_ text := coalesce(told[4], 'sql'); request_ text := told[5];"
-    " operation_ text := coalesce(told[6], {kind});"
+_WHO: Final = "dataflow_told"  # the one variable: no column is called so
+SAID: Final = {name: f"{_WHO}[{at}]" for at, name in enumerate(TOLD, 1)} | {"at": f"{_WHO}[1]::timestamptz"}
+DECLARED: Final = (  # who writes; {kind}: of statement, where nobody says
+    f" DECLARE {_WHO} text[] := nullif(current_setting('{SETTING}', true), '')::text[];"
+    f" BEGIN IF {_WHO} IS NULL THEN"
+    f" {_WHO} := ARRAY[clock_timestamp()::text, NULL, session_user::text, 'sql', NULL, {{kind}}]; END IF;"
 )
 
 
@@ -126,11 +128,11 @@ def _function(spec: ModelSpec, schema: str, kind: str, *, audited: bool, masked:
     event, record, before, after, tenant, source = _told_on_postgresql(spec, kind, masked)
     return (
         f"{DECLARED.format(kind=literal(kind))}"
-        " BEGIN"
         f" INSERT INTO {quoted(schema)}.{TABLE}"
         " (at, model, event, record, before, after, tenant, actor, channel, request_id, operation, audited)"
-        f" SELECT at_, {literal(spec.name)}, {event}, ({record})::text, {before}, {after}, {tenant},"
-        f" actor_, channel_, request_, operation_, {str(audited).lower()} FROM {source};"
+        f" SELECT {SAID['at']}, {literal(spec.name)}, {event}, ({record})::text, {before}, {after}, {tenant},"
+        f" {SAID['actor']}, {SAID['channel']}, {SAID['request_id']}, {SAID['operation']}, {str(audited).lower()}"
+        f" FROM {source};"
         " RETURN NULL; END "
     )
 
@@ -142,7 +144,8 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
         told = f"(SELECT {on_postgresql(spec, row, masked)} FROM {row}) AS {row}"
         record = f"to_json({row})::text"
         before, after = ("NULL", record) if kind == "insert" else (record, "NULL")
-        tenant = f"{row}.{TENANT}" if TENANT in spec.by_name else "tenant_"  # of *told*, where columns have our names
+        # The tenant is of *told*, where columns have our names.
+        tenant = f"{row}.{TENANT}" if TENANT in spec.by_name else SAID["tenant"]
         return event, f"{row}.id", before, after, tenant, told
     was, now = key_of(spec, "old_"), key_of(spec, "new_")
     changed = f"{row_of(spec.fields, 'old_')} IS DISTINCT FROM {row_of(spec.fields, 'new_')}"
@@ -156,7 +159,7 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
         f"coalesce({now}, {was})",
         old,
         new,
-        f"coalesce({tenant_of(spec, 'new_', 'tenant_')}, {tenant_of(spec, 'old_', 'tenant_')})",
+        f"coalesce({tenant_of(spec, 'new_', SAID['tenant'])}, {tenant_of(spec, 'old_', SAID['tenant'])})",
         # a changed id is a record that went and one that came
         f"old_ FULL JOIN new_ ON {was} = {now} WHERE {changed}",
     )

@@ -31,9 +31,8 @@ class Teller(Protocol):
     def told(self) -> bool:
         """Whether the changes are written to the ledger."""
 
-    @property
     def deeds(self) -> tuple[Callable[[], None], ...]:
-        """What is to be done after the commit of a write."""
+        """Return what is to be done after the commit of a write that begins now."""
 
     def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime) -> Any:
         """Return *plan* with its writes told."""

@@ -138,7 +138,9 @@ class Confinement:
                 f"a {self._model} is stored for one tenant, and this is done for all",
                 hint='say whose it is: with db.tenant("acme"): ...',
             )
-        return checked(tenant)
+        if tenant not in self._known:
+            self._remember(tenant)
+        return tenant
 
     def _tenant(self, context: Context) -> str | None:
         if context is ANONYMOUS and (tenant := current().tenant) is not None:
