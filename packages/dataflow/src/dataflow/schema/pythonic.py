@@ -139,7 +139,7 @@ def default_of(kind: Kind, expression: str, members: Mapping[str, str]) -> str |
         case "bool":
             return {"true": "True", "1": "True", "t": "True", "false": "False", "0": "False", "f": "False"}.get(value)
         case "str" if kind.longest is None or len(value) <= kind.longest:
-            return text_of(value) if "'" in expression else None
+            return text_of(value) if "'" in expression and "\0" not in value else None  # no model takes a NUL
         case "dict" if value == "{}":
             return "{}"
         case _:

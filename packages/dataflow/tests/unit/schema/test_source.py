@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow
@@ -37,6 +37,10 @@ def tables(draw: st.DrawFn) -> Table:
     return Table(draw(NAMES), (key, *columns[1:]), (names[0],), tuple(indexes))
 
 
+NUL_BY_DEFAULT = Table("t", (Column("id", "integer", nullable=False), Column("note", "text", default="'\0'")), ("id",))
+
+
+@example([NUL_BY_DEFAULT], "t")
 @given(st.lists(tables(), max_size=4, unique_by=lambda table: table.name.lower()), NAMES)
 def test_hostile_names_make_declarations_and_nothing_else(found: list[Table], name: str) -> None:
     classes = classes_of(Discovery("sqlite", {table.name: table for table in found}))
