@@ -71,11 +71,12 @@ def tenant_of(context: Context) -> str | None:
 class Confinement:
     """The rewrites of one model."""
 
-    __slots__ = ("_known", "_model")
+    __slots__ = ("_known", "_live", "_model")
 
     def __init__(self, model: str) -> None:
         self._model = model
         self._known: dict[str, tuple[Ready, Ready]] = {}
+        self._live: dict[str | None, Ready] = {}  # the second of each pair: what is asked most is found at once
 
     def narrow(self, operation: Any, context: Context, now: dt.datetime) -> Any:
         """Find only what is the tenant's."""
@@ -84,10 +85,9 @@ class Confinement:
 
     def see(self, operation: Any, context: Context, now: dt.datetime) -> Any:
         """Find only what is the tenant's and, unless the operation says otherwise, not deleted."""
-        tenant = (current() if context is ANONYMOUS else context).tenant or self._tenant(context)
-        if tenant is None or operation.deleted != "hidden":
+        live = self._live.get((current() if context is ANONYMOUS else context).tenant)
+        if live is None or operation.deleted != "hidden":
             return self.narrow(softdelete.seen(operation, context, now), context, now)
-        live = (self._known.get(tenant) or self._remember(tenant))[1]
         return replace(operation, where=live if operation.where is EVERYTHING else narrowed(operation.where, live))
 
     def create(self, values: dict[str, Any], context: Context, now: dt.datetime) -> None:
@@ -120,15 +120,16 @@ class Confinement:
         )
 
     def _within(self, where: Where, tenant: str) -> Where:
-        known = self._known.get(tenant) or self._remember(tenant)
-        return known[1] if where is softdelete.LIVE else narrowed(where, known[0])
+        own, live = self._known.get(tenant) or self._remember(tenant)
+        return live if where is softdelete.LIVE else narrowed(where, own)
 
     def _remember(self, tenant: str) -> tuple[Ready, Ready]:
         """Read the tenant's condition once: alone, and with that of the live records."""
         mine = Test(TENANT, "eq", checked(tenant))
         if len(self._known) >= MOST:
-            self._known.clear()
+            self._known, self._live = {}, {}
         both = self._known[tenant] = (ready(mine), ready(softdelete.LIVE & mine))
+        self._live[tenant] = both[1]
         return both
 
     def _owner(self, context: Context) -> str:
