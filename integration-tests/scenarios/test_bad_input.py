@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from mcp import Client
 from msgspec import Meta
+from scenarios.asking import asked
 
 from dataflow import DataFlow
 from kailash.context import ANONYMOUS
@@ -130,16 +131,7 @@ def by_python(db: DataFlow, app: Nexus, case: Case) -> str:
 def by_rest(db: DataFlow, app: Nexus, case: Case) -> str | None:
     if case.rest is None:
         return None
-    method, path, body = case.rest
-
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app.asgi)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            answer = await client.request(method, path, json=body)
-            await db.close_async()
-            return answer
-
-    answer = asyncio.run(ask())
+    (answer,) = asked(app, db, case.rest)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.status_code == answer.json()["status"] == case.status
     return str(answer.json()["code"])
@@ -224,11 +216,5 @@ def test_text_is_stored_byte_for_byte_whatever_it_says(shop: tuple[DataFlow, Nex
 
 
 def post(db: DataFlow, app: Nexus, content: bytes) -> httpx.Response:
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app.asgi)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            answer = await client.post("/api/products", content=content, headers={"Content-Type": "application/json"})
-            await db.close_async()
-            return answer
-
-    return asyncio.run(ask())
+    (answer,) = asked(app, db, ("POST", "/api/products", content), **{"content-type": "application/json"})
+    return answer

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from msgspec import Meta
+from scenarios.asking import visiting
 from scenarios.seeded_shop import PaymentDeclinedError, checkout
 
 from dataflow import DataFlow
@@ -127,7 +128,7 @@ async def client(db: DataFlow) -> AsyncIterator[httpx.AsyncClient]:
     def buy(order_data: dict[str, Any]) -> Any:
         return nexus.execute_workflow(checkout(order_data))
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(nexus.asgi), base_url="http://test") as made:
+    async with visiting(nexus) as made:
         yield made
     await db.close_async()
 

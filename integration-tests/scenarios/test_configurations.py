@@ -5,7 +5,6 @@ Sizes and times are smaller than the guides', so that a limit is met within a te
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import subprocess
@@ -14,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from scenarios.asking import asked
 
 from dataflow import DataFlow
 from dataflow.errors import MigrationLockedError, TenantRequiredError
@@ -48,19 +47,6 @@ def behind(db: DataFlow, sql: str) -> None:
     """Change the database behind the back of everything."""
     with db.connection() as connection:
         connection.ask(sql)
-
-
-def asked(app: Nexus, db: DataFlow, *requests: tuple[str, str, Any], **headers: str) -> list[httpx.Response]:
-    """Return the answers of *app* to (method, path, body)."""
-
-    async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app.asgi)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
-            answers = [await client.request(method, path, json=body) for method, path, body in requests]
-        await db.close_async()
-        return answers
-
-    return asyncio.run(ask())
 
 
 @pytest.fixture(autouse=True)

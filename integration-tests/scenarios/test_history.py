@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from mcp import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from scenarios.asking import visiting
 
 from dataflow import DataFlow
 from nexus import Nexus
@@ -36,14 +37,6 @@ async def db(database_url: str) -> AsyncIterator[DataFlow]:
             name: str
 
         yield db
-
-
-@pytest.fixture
-async def client(db: DataFlow) -> AsyncIterator[httpx.AsyncClient]:
-    app = Nexus(dataflow_integration=db)
-    transport = httpx.ASGITransport(app.asgi)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
 
 
 async def test_over_http_the_past_of_a_record_is_told_and_brought_back(client: httpx.AsyncClient) -> None:
@@ -142,8 +135,7 @@ async def test_a_route_of_the_program_comes_before_ours(db: DataFlow) -> None:
     def mine(id: int) -> dict[str, int]:
         return {"mine": id}
 
-    transport = httpx.ASGITransport(app.asgi)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with visiting(app) as client:
         assert (await client.get("/api/notes/4/history")).json() == {"mine": 4}
 
 

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from mcp import Client
+from scenarios import asking
 
 from dataflow import DataFlow
 from dataflow.errors import FeedPositionError
@@ -45,17 +45,9 @@ def db(database_url: str) -> Iterator[DataFlow]:
         yield made
 
 
-def asked(app: Nexus, db: DataFlow, *requests: tuple[str, str, Any], **headers: str) -> list[Answer]:
-    """Return (status, body) of each answer to (method, path, body)."""
-
-    async def ask() -> list[Answer]:
-        transport = httpx.ASGITransport(app.asgi)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
-            answers = [await client.request(method, path, json=body) for method, path, body in requests]
-        await db.close_async()
-        return [(answer.status_code, answer.text) for answer in answers]
-
-    return asyncio.run(ask())
+def asked(app: Nexus, db: DataFlow, *requests: asking.Request, **headers: str) -> list[Answer]:
+    """Return (status, body) of each answer."""
+    return [(answer.status_code, answer.text) for answer in asking.asked(app, db, *requests, **headers)]
 
 
 async def tools(app: Nexus) -> set[str]:

@@ -38,13 +38,6 @@ async def db(database_url: str) -> AsyncIterator[DataFlow]:
         yield db
 
 
-@pytest.fixture
-async def client(db: DataFlow) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(Nexus(dataflow_integration=db).asgi)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
-
-
 async def test_over_http(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/api/orders?include=customer&sort=-id&fields=total,customer.name")).json()
     read = (await client.get("/api/customers/1?include=orders&fields=name,orders.total")).json()

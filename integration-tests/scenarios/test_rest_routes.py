@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from scenarios.asking import visiting
 
 from dataflow import DataFlow
 from nexus import Nexus
@@ -42,8 +43,7 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
     db = DataFlow(database_url)
     app = Nexus(title="Shop", dataflow_integration=db)
     declare(db)  # after the application that serves it
-    transport = httpx.ASGITransport(app.asgi)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
+    async with visiting(app) as made:
         yield made
     await db.close_async()
 

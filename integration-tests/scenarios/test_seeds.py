@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from click.testing import CliRunner
 from mcp import Client
+from scenarios.asking import visiting
 from scenarios.seeded_shop import BUILT, FIXED, declare, offer
 
 from dataflow import DataFlow
@@ -82,7 +82,7 @@ async def under_loop(shop: Shop, name: str, given: Row) -> Row:
 
 
 async def http(shop: Shop, name: str, given: Row) -> Row:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.nexus.asgi), base_url="http://shop") as client:
+    async with visiting(shop.nexus) as client:
         answer = await client.post(f"/workflows/{name}/execute", json={"inputs": given})
     if answer.status_code >= 400:
         raise KailashError(answer.json()["detail"])
@@ -200,7 +200,7 @@ async def test_process_vip_order_of_another_customer_names_what_it_lacks(shop: S
     ],
 )
 async def test_the_endpoints_of_the_seeds(shop: Shop, method: str, path: str, body: Row | None) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.nexus.asgi), base_url="http://shop") as client:
+    async with visiting(shop.nexus) as client:
         answer = await client.request(method, path, json=body)
 
     assert answer.status_code == 200, answer.text

@@ -6,9 +6,9 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from click.testing import CliRunner
+from scenarios.asking import visiting
 from scenarios.seeded_shop import analytics_dashboard
 
 from dataflow import DataFlow
@@ -77,7 +77,7 @@ def test_the_two_aggregations_are_due_at_once() -> None:
 
 async def test_totals_over_http(db: DataFlow) -> None:
     app = Nexus(dataflow_integration=db)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app.asgi), base_url="http://test") as client:
+    async with visiting(app) as client:
         plain = await client.get("/api/products/aggregate?group_by=category&sum=price&avg=stock&stock__gt=1")
         asked = {"aggregate": json.dumps({"value": {"$sum": {"$multiply": ["price", "stock"]}}}), "sort": "-value"}
         computed = await client.get("/api/products/aggregate", params={"group_by": "category", **asked})
@@ -121,5 +121,5 @@ async def test_totals_can_be_hidden_from_all_or_from_agents(db: DataFlow) -> Non
     assert {name: "products.aggregate" in kept.catalogue_of(name) for name in ("rest", "cli", "mcp")} == {
         "rest": True, "cli": True, "mcp": False,
     }  # fmt: skip
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(hidden.asgi), base_url="http://test") as client:
+    async with visiting(hidden) as client:
         assert (await client.get("/api/products/aggregate?sum=price")).status_code in (404, 422)
