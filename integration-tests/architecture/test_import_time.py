@@ -17,6 +17,7 @@ LOADED = "import sys, json; print(json.dumps(sorted(sys.modules)))"
 SERVED = """
 import asyncio, httpx
 from dataflow import DataFlow
+from kailash import WorkflowBuilder
 from nexus import Nexus
 
 db = DataFlow({url!r})
@@ -28,10 +29,15 @@ class Product:
     __dataflow__ = {{"soft_delete": True}}
 
 async def serve():
-    transport = httpx.ASGITransport(Nexus(dataflow_integration=db).asgi)
+    app, counted = Nexus(dataflow_integration=db), WorkflowBuilder()
+    counted.add_node("ProductCountNode", "counted")
+    app.register("counted", counted)
+    transport = httpx.ASGITransport(app.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         assert (await client.post("/api/products", json={{"sku": "a"}})).status_code == 201
         assert (await client.get("/api/products")).json()["items"][0]["sku"] == "a"
+        ran = await client.post("/workflows/counted/execute", json={{"inputs": {{}}}})
+        assert ran.json()["outputs"]["counted"]["count"] == 1, ran.text
     await db.close_async()
 
 asyncio.run(serve())

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nexus.channels.mcp.server import McpChannel
     from nexus.channels.rest.shell import FastAPIShell
     from nexus.discovery import Found
+    from nexus.workflows.journals import StoreOffer
     from nexus.workflows.provider import Workflows
     from nexus.workflows.starting import Starting
 
@@ -305,17 +306,19 @@ class Nexus:
 
     def _open_store(self) -> RunStore:
         """The store of durable runs: of the first database that offers one, else a file."""
-        offers = (each for each in self.catalogue.providers if isinstance(each, features.journals.StoreOffer))
-        offer = next(offers, None)
+        offer = self._store_offer()
         return offer.run_store() if offer is not None else features.sqlite_store.default_store()
+
+    def _store_offer(self) -> StoreOffer | None:
+        offers = (each for each in self.catalogue.providers if isinstance(each, features.journals.StoreOffer))
+        return next(offers, None)
 
     def _written(self) -> Iterable[Remembered]:
         return self._workflows.written() if self._workflows is not None and self._has_store() else ()
 
     def _has_store(self) -> bool:
         """Whether there may be journals; looking makes no file."""
-        store = self._open_store()
-        return not isinstance(store, features.sqlite_store.SQLiteRunStore) or Path(store.path).exists()
+        return self._store_offer() is not None or Path(features.sqlite_store.default_store().path).exists()
 
     def _forget_server(self) -> None:
         self._server = None
