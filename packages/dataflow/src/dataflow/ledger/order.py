@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 else:  # SQLAlchemy: 110 ms
     statements = Late("dataflow.ledger.statements")
 
-BATCH: Final = 1_000  # rows that are numbered, chained or read in one statement; arbitrary
+BATCH: Final = 1_000  # rows that are chained or read in one statement; arbitrary
+NUMBERED: Final = 10_000  # rows that are numbered in one: without statistics it looks at all that wait each time
 READS: Final = frozenset(
     {"unnumbered", "last on postgresql", "last on sqlite", "read", "entries", "latest entries", "head"}
 )
@@ -85,7 +86,7 @@ def numbered(dialect: Dialect) -> DataPlan[None]:
     yield from atomically()
     yield from _asked("lock")
     while waiting.items[0]["n"]:
-        yield from _asked("number", _most=BATCH)
+        yield from _asked("number", _most=NUMBERED)
         waiting = yield from _asked("unnumbered")
 
 

@@ -119,10 +119,10 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], dict[str, Any]]]] = {
     "number": (
         (
             f"WITH head AS (SELECT sequence FROM {HEAD}), placed AS ("
-            f"SELECT position, row_number() OVER (ORDER BY position) + (SELECT sequence FROM head) AS n FROM ("
-            f"SELECT position FROM {TABLE} WHERE sequence IS NULL ORDER BY position LIMIT :_most) waiting"
-            f"), done AS (UPDATE {TABLE} c SET sequence = p.n FROM placed p WHERE c.position = p.position"
-            " AND c.sequence IS NULL"
+            f"SELECT place, row_number() OVER (ORDER BY position) + (SELECT sequence FROM head) AS n FROM ("
+            f"SELECT ctid AS place, position FROM {TABLE} WHERE sequence IS NULL ORDER BY sequence, position"
+            " LIMIT :_most) waiting"
+            f"), done AS (UPDATE {TABLE} c SET sequence = p.n FROM placed p WHERE c.ctid = p.place"  # the lock holds it
             " RETURNING c.sequence)"
             f" UPDATE {HEAD} SET sequence = greatest(sequence, coalesce((SELECT max(sequence) FROM done), 0))"
         ),

@@ -27,7 +27,7 @@ _BODY: Final = (
 )
 # link: what chains an audited change to the one before it. sequence: the place in the order of commits, which
 # PostgreSQL's numbers are given later (`dataflow.ledger.order`) and SQLite's are from the beginning. There a change is
-# found by its position only until it has one: a primary key would be one more index to write, for ever.
+# found by its position only until it has one: one index serves both, and a primary key would be one more to write.
 # Entries are found by their record once they are chained, many at a time: none of it is on the path of a write.
 _RECORDS: Final = f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_record ON {TABLE} (record) WHERE audited AND link IS NOT NULL"
 CREATE: Final = {
@@ -36,8 +36,7 @@ CREATE: Final = {
             f"CREATE TABLE IF NOT EXISTS {TABLE} (position BIGINT GENERATED ALWAYS AS IDENTITY,"
             f" sequence BIGINT, {_BODY.format(moment='TIMESTAMP WITH TIME ZONE')})"
         ),
-        f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_unnumbered ON {TABLE} (position) WHERE sequence IS NULL",
-        f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_sequence ON {TABLE} (sequence) WHERE sequence IS NOT NULL",
+        f"CREATE INDEX IF NOT EXISTS ix_{TABLE}_place ON {TABLE} (sequence, position)",  # of those without number, too
         _RECORDS,
         (
             f"CREATE TABLE IF NOT EXISTS {HEAD} (id INTEGER PRIMARY KEY, sequence BIGINT NOT NULL,"
@@ -116,7 +115,7 @@ def statement_trigger(prefix: str, of: str, schema: str, kind: str, body: str) -
 
 
 _WHO: Final = "dataflow_told"  # the one variable: no column is called so
-SAID: Final = {name: f"{_WHO}[{at}]" for at, name in enumerate(TOLD, 1)} | {"at": f"{_WHO}[1]::timestamptz"}
+SAID: Final = {name: f"{_WHO}[{at}]" for at, name in enumerate(TOLD, 1)} | {"at": f"(SELECT {_WHO}[1]::timestamptz)"}
 DECLARED: Final = (  # who writes; {kind}: of statement, where nobody says
     f" DECLARE {_WHO} text[] := nullif(current_setting('{SETTING}', true), '')::text[];"
     f" BEGIN IF {_WHO} IS NULL THEN"
@@ -142,7 +141,7 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
     if kind != "update":
         row, event = ("new_", "'create'") if kind == "insert" else ("old_", "'delete'")
         told = f"(SELECT {on_postgresql(spec, row, masked)} FROM {row}) AS {row}"
-        record = f"to_json({row})::text"
+        record = f"row_to_json({row})::text"
         before, after = ("NULL", record) if kind == "insert" else (record, "NULL")
         # The tenant is of *told*, where columns have our names.
         tenant = f"{row}.{TENANT}" if TENANT in spec.by_name else SAID["tenant"]
@@ -151,7 +150,7 @@ def _told_on_postgresql(spec: ModelSpec, kind: str, masked: frozenset[str]) -> t
     changed = f"{row_of(spec.fields, 'old_')} IS DISTINCT FROM {row_of(spec.fields, 'new_')}"
     old, new = (
         f"CASE WHEN {key_of(spec, row)} IS NOT NULL THEN"
-        f" (SELECT to_json(record_)::text FROM (SELECT {on_postgresql(spec, row, masked)}) AS record_) END"
+        f" (SELECT row_to_json(record_)::text FROM (SELECT {on_postgresql(spec, row, masked)}) AS record_) END"
         for row in ("old_", "new_")
     )
     return (
