@@ -1,3 +1,3 @@
 """The version of this distribution; the build reads it, and so does the program."""
 
-__version__ = "0.11.0"
+__version__ = "0.12.0"
