@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Iterable
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, assert_never
+from typing import Any, Protocol, TypeVar, assert_never
 
 from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Errand, Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, TransactionError
@@ -313,26 +313,22 @@ class AsyncWork:
             if self.within is None:
                 self.transaction.abandon()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is None:
-            return
-        if issubclass(kind, Exception):
-            await self.fail()
-            await asettle(self.deeds)
-        else:
-            self.abandon()
-            leave(begun(self.deeds))
-
 
 async def aperform(plan: DataPlan[T], engine: AsyncEngine, within: AsyncTransaction | None = None) -> T:
     """Run *plan* to its end and do what waited for its commit."""
-    async with AsyncWork(engine, within) as work:
+    work, ended = AsyncWork(engine, within), False
+    try:
         value = await adrive(plan, work.answer)
+        ended = True
+    except Exception:
+        ended = True
+        await work.fail()
+        await asettle(work.deeds)
+        raise
+    finally:
+        if not ended:  # cancelled
+            work.abandon()
+            leave(begun(work.deeds))
     if work.transaction is not None:
         await work.succeed()
     if work.deeds:

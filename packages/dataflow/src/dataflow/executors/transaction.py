@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar, assert_never
+from typing import Any, Final, Protocol, TypeVar, assert_never
 
 from dataflow.effects import AfterCommit, Atomically, DataPlan, Effect, Load, Query, Repeat, Rows
 from dataflow.errors import DatabaseError, TransactionError
@@ -289,21 +289,17 @@ class Work:
         elif self.within is None:
             self.transaction.rollback()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.fail()
-            settle(self.deeds)
-
 
 def perform(plan: DataPlan[T], engine: Engine, within: Transaction | None = None) -> T:
     """Run *plan* to its end and do what waited for its commit."""
-    with Work(engine, within) as work:
+    work, ended = Work(engine, within), False
+    try:  # a `with` would be a twentieth of a read
         value = drive(plan, work.answer)
+        ended = True
+    finally:
+        if not ended:
+            work.fail()
+            settle(work.deeds)
     if work.transaction is not None:
         work.succeed()
     if work.deeds:
