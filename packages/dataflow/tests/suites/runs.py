@@ -20,8 +20,8 @@ Execute = Callable[..., dict[str, Any]]
 RECORD = RunRecord(run_id="r", workflow="w", name="n", given=b"[{},{}]", status="running")
 
 
-def shop_at(url: str) -> DataFlow:
-    db = DataFlow(url)
+def shop_at(url: str, **options: Any) -> DataFlow:
+    db = DataFlow(url, **options)
 
     @db.model
     class Product:
@@ -183,7 +183,7 @@ class Stores:
         faults: list[BaseException] = []
 
         def begin(number: int) -> None:
-            with shop_at(url) as db:
+            with shop_at(url, migration_lock_timeout=300.0) as db:  # however slow the machine is
                 try:
                     db.run_store().begin(replace(RECORD, run_id=f"r{number}"))
                 except BaseException as fault:  # noqa: BLE001 - told by the assertion
