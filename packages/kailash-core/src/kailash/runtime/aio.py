@@ -161,10 +161,9 @@ async def _alone(run: Run, step: Step, arun: ARun, state: State) -> None:
         state.outputs[step.id] = await aquick(run, step, arun, state, scope)
         if scope.holding:
             await scope.aclose(success=True)
-    except BaseException:
+    finally:  # what is held still, since something failed
         if scope.holding and not run.forked:
             await asyncio.shield(scope.aclose(success=False))
-        raise
 
 
 class _UnderLoop:
@@ -188,16 +187,15 @@ class _UnderLoop:
 
     async def whole(self, plan: Plan, state: State) -> None:
         """Run the outermost workflow, and close what was held."""
-        scope = self.operation.scope
+        scope, success = self.operation.scope, False
         try:
             await self.walk(plan, state, scope, "")
             if scope.holding:
                 await scope.aclose(success=True)
-        except BaseException:
-            await self._end(success=False)
-            raise
-        if self.operation.journal is not None:
-            await self._end(success=True)
+            success = True
+        finally:
+            if not success or self.operation.journal is not None:
+                await self._end(success=success)
 
     async def cancellable(self, plan: Plan, state: State, cancellation: Cancellation) -> None:
         """The same, ended by *cancellation*."""

@@ -133,10 +133,9 @@ def _alone(run: Run, step: Step, state: State) -> None:
         state.outputs[step.id] = quick(run, step, state, scope)
         if scope.holding:
             scope.close(success=True)
-    except BaseException:
+    finally:  # what is held still, since something failed
         if scope.holding and not run.forked:
             scope.close(success=False)
-        raise
 
 
 class _Blocking:
