@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,8 +16,6 @@ from kailash.checkup import Check, State
 from kailash.errors import KailashError
 
 if TYPE_CHECKING:
-    from collections.abc import Sized
-
     from dataflow.executors.url import DatabaseURL
     from dataflow.options import Options
     from dataflow.schema.front import Schema
