@@ -6,7 +6,6 @@ import datetime as dt
 import queue
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Barrier
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow, Encrypted
@@ -28,7 +28,7 @@ from kailash.events import Event
 from kailash.plan import through
 from suites.encryption import OLD as KEY
 from suites.evolution import item
-from suites.faces import Face
+from suites.faces import Face, Facing
 from suites.others import INTO_ITEM, NOW, Run, opened, told
 
 ANN = Context(principal="ann", tenant="acme", channel="rest", request_id="r-1")
@@ -62,8 +62,8 @@ class ByLooking:
 
     only_seven: str
 
-    @pytest.fixture(params=["blocking", "asyncio"])
-    def desk(self, request: pytest.FixtureRequest, url: str) -> Iterator[Face]:
+    @pytest.fixture
+    def desk(self, url: str, faced: Facing) -> Face:
         db = DataFlow(url, change_detection_method="polling", multi_tenant=True)
 
         @db.model
@@ -74,10 +74,19 @@ class ByLooking:
 
             __dataflow__ = {"audit_log": True}
 
-        face = Face(db, blocking=request.param == "blocking")
+        face = faced(db)
         db.prepare()
-        yield face
-        face.close()
+        return face
+
+    def test_replaying_the_feed_gives_the_table(self, url: str, other: Run, faced: Facing) -> None:
+        """After any mix of writes, ours and others', looks and reads, by either face."""
+
+        @given(STEPS)
+        def replayed(steps: list[Step]) -> None:
+            replay(face, other, steps)
+
+        face = faced(opened(url, method="polling"))
+        replayed()
 
     @staticmethod
     def insert(other: Run, email: str = "eve@example.org") -> None:

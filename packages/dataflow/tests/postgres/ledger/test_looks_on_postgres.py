@@ -6,10 +6,8 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from hypothesis import given
 
 from suites import looks, others
-from suites.faces import Face
 
 
 @pytest.fixture
@@ -35,10 +33,6 @@ class TestByLooking(looks.ByLooking):
     def url(self, postgres_url: str) -> str:
         return postgres_url
 
-    @pytest.fixture
-    def other(self, other: others.Run) -> others.Run:
-        return other
-
     def test_what_triggers_tell_of_is_told_once(self, url: str, postgres_url: str) -> None:
         """Also from another time zone, in which they spell moments otherwise."""
         with others.opened(url, method="polling") as db:
@@ -59,18 +53,3 @@ class TestByLooking(looks.ByLooking):
 
             assert db.feed.look() == 1
             assert others.told(db) == [("create", "Item", 1), ("delete", "Item", 1)]
-
-
-@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "asyncio"])
-def test_replaying_the_feed_gives_the_table(postgres_url: str, other: others.Run, *, blocking: bool) -> None:
-    """After any mix of writes, ours and others', looks and reads, by either face."""
-
-    @given(looks.STEPS)
-    def replayed(steps: list[looks.Step]) -> None:
-        looks.replay(face, other, steps)
-
-    face = Face(others.opened(postgres_url, method="polling"), blocking=blocking)
-    try:
-        replayed()
-    finally:
-        face.close()

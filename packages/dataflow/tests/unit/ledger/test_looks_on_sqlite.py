@@ -6,12 +6,10 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hypothesis import given
 
 from dataflow import DataFlow
 from suites import looks, others
 from suites.evolution import item
-from suites.faces import Face
 
 
 @pytest.fixture
@@ -33,10 +31,6 @@ class TestByLooking(looks.ByLooking):
     @pytest.fixture
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
-
-    @pytest.fixture
-    def other(self, other: others.Run) -> others.Run:
-        return other
 
     def test_a_file_whose_triggers_tell_of_others_is_told_of_once(self, url: str, other: others.Run) -> None:
         """Another program asked for them; they spell records in another way."""
@@ -75,18 +69,3 @@ def test_a_look_finds_what_was_seen_by_its_key(
     ]
     assert by_key in differing
     assert "SEARCH t USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN" in differing
-
-
-@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "asyncio"])
-def test_replaying_the_feed_gives_the_table(sqlite_url: str, other: others.Run, *, blocking: bool) -> None:
-    """After any mix of writes, ours and others', looks and reads, by either face."""
-
-    @given(looks.STEPS)
-    def replayed(steps: list[looks.Step]) -> None:
-        looks.replay(face, other, steps)
-
-    face = Face(others.opened(sqlite_url, method="polling"), blocking=blocking)
-    try:
-        replayed()
-    finally:
-        face.close()

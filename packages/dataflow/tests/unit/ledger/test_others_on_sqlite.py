@@ -38,10 +38,6 @@ class TestByOthers(others.ByOthers):
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
 
-    @pytest.fixture
-    def other(self, other: others.Run) -> others.Run:
-        return other
-
 
 @pytest.mark.parametrize(
     ("kind", "written", "read"),
