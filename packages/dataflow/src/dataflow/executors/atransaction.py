@@ -7,6 +7,7 @@ Rule 5: a cancelled task waits for nothing. The connection it held is put in ord
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable, Iterable
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, assert_never
@@ -123,10 +124,15 @@ class AsyncTransaction:
 
     async def commit(self) -> None:
         """Make everything lasting, then do what waited for it."""
-        async with _Ending(self):
+        ended = False
+        try:
             session = self.session
             await session.finish()
             await session.command("COMMIT")
+            ended = True
+        finally:
+            if not ended:
+                await self._fail(sys.exception())
         self._session = None
         self._engine.end(session)
         await asettle(self._deeds)
@@ -185,28 +191,14 @@ class AsyncTransaction:
         if kind is None:
             if self.active:
                 await self.commit()
-        elif issubclass(kind, Exception):
-            await self.rollback()
         else:
+            await self._fail(fault)
+
+    async def _fail(self, fault: BaseException | None) -> None:
+        if isinstance(fault, Exception):
+            await self.rollback()
+        else:  # cancelled
             self.abandon()
-
-
-class _Ending:
-    """The end of a transaction, whose failure is dealt with as that of its block."""
-
-    __slots__ = ("_transaction",)
-
-    def __init__(self, transaction: AsyncTransaction) -> None:
-        self._transaction = transaction
-
-    async def __aenter__(self) -> None:
-        """Nothing to begin."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            await self._transaction.__aexit__(kind, fault, traceback)
 
 
 class AsyncSavepoint:
@@ -320,13 +312,11 @@ async def aperform(plan: DataPlan[T], engine: AsyncEngine, within: AsyncTransact
     try:
         value = await adrive(plan, work.answer)
         ended = True
-    except Exception:
-        ended = True
-        await work.fail()
-        await asettle(work.deeds)
-        raise
     finally:
-        if not ended:  # cancelled
+        if not ended and isinstance(sys.exception(), Exception):
+            await work.fail()
+            await asettle(work.deeds)
+        elif not ended:  # cancelled
             work.abandon()
             leave(begun(work.deeds))
     if work.transaction is not None:
