@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg2
 from psycopg2 import errorcodes
 
-from dataflow.executors.compiled import Compiled
+from dataflow.executors.compiled import MOST_SHAPES, Compiled
 from kailash._lazy import Late
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Prepared:
         if known is None or isinstance(known, str):
             return known
         if known < OFTEN:
+            if len(self._known) >= MOST_SHAPES:  # what was not prepared is counted anew: no connection keeps it all
+                self._known = {each: made for each, made in self._known.items() if isinstance(made, str)}
             self._known[compiled] = known + 1
             return None
         made = self._known[compiled] = self._prepare(compiled)
