@@ -86,6 +86,14 @@ class CreateAndRead(Shelf):
 
         assert shop.do("products.count") == {"count": 1}
 
+    def test_what_the_filter_says_is_null_is_in_the_record_as_any_field(self, shop: Face) -> None:
+        record = shop.do("products.create", LAMP)
+        asked = {"filter": {"note": None}, "sort": ["note", "name"], "limit": 1}
+
+        assert [*shop.do("products.list", asked)["records"][0].items()] == [*record.items()]
+        assert shop.do("products.list", asked, fields=["note"])["records"] == [{"note": None}]
+        assert shop.do("products.read", filter={"note": None}, fields=["note"]) == {"note": None, "found": True}
+
     @pytest.mark.parametrize("managed", ["created_at", "updated_at"])
     def test_what_the_database_keeps_cannot_be_set(self, shop: Face, managed: str) -> None:
         with pytest.raises(InvalidInputError, match=managed):

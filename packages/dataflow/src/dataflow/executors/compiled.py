@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from dataflow.effects import FIRST, UNREAD, Query, Repeat, Row
+from dataflow.effects import FIRST, UNREAD, WHOLE, Query, Repeat, Row
 from kailash._lazy import Late
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Compiler:
         if self._echo:
             log.info("%s", sql)
         arguments = arguments_reader(binds) if numbers is None else records_reader(binds, numbers)
-        rows = rows_reader([(name, codec(type_, self._driver)[1]) for name, type_ in columns]) if columns else None
+        read = [(name, codec(type_, self._driver)[1]) for name, type_ in columns]
+        rows = rows_reader(read, statement.get_execution_options().get(WHOLE, ())) if read else None
         compiled = Compiled(sql, arguments, rows, query)
         target = getattr(statement, "table", None)
         compiled.table = target if isinstance(target, sa.Table) else None
@@ -187,11 +188,16 @@ def records_reader(binds: Sequence[tuple[str | None, Any]], numbers: Mapping[str
     return _function(f"lambda rows: [({''.join(f'{part}, ' for part in parts)}) for {row} in rows]", scope)
 
 
-def rows_reader(columns: Sequence[tuple[str, Convert | None]]) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
-    """Return a function from a driver's rows to records, of columns (name, decode | None); one is `UNREAD`."""
+def rows_reader(
+    columns: Sequence[tuple[str, Convert | None]], whole: Sequence[str] = ()
+) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
+    """Return a function from a driver's rows to records, of columns (name, decode | None); one is `UNREAD`.
+
+    whole: the names of the fields of a record, in order, where they are more than the columns: the others are None.
+    """
     scope = {f"c{number}": decode for number, (_, decode) in enumerate(columns)}
-    read = [(number, *column) for number, column in enumerate(columns) if column[0] != UNREAD]
-    record = ", ".join(f"{name!r}: {_read(number, decode)}" for number, name, decode in read)
+    read = {name: _read(number, decode) for number, (name, decode) in enumerate(columns) if name != UNREAD}
+    record = ", ".join(f"{name!r}: {read.get(name)}" for name in whole or read)
     row = "".join(f"r{number}, " for number in range(len(columns)))
     return _function(f"lambda rows: [{{{record}}} for {row} in rows]", scope)
 

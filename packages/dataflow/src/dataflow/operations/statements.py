@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from dataflow.effects import WHOLE
 from dataflow.model import past
 from dataflow.model.registry import Model
 from dataflow.model.spec import DELETED, TENANT
@@ -38,7 +39,7 @@ def insert(model: Model, names: tuple[str, ...]) -> sa.Executable:
 
 def read(model: Model, fields: tuple[str, ...], where: Where, *, by_id: bool) -> sa.Executable:
     """SELECT at most one record."""
-    statement = sa.select(*_columns(model, fields)).where(*_chosen(model, where, by_id=by_id))
+    statement = _select(model, fields, where).where(*_chosen(model, where, by_id=by_id))
     return statement if by_id else statement.order_by(model.table.c.id).limit(1)
 
 
@@ -94,7 +95,7 @@ def page(
 ) -> sa.Executable:
     """SELECT a page; *after* tells which of the cursor's keys are null; *limits*: a limit, an offset."""
     table = model.table
-    statement = sa.select(*_columns(model, fields)).where(render.condition(table, where))
+    statement = _select(model, fields, where).where(render.condition(table, where))
     if after is not None:
         statement = statement.where(render.keyset(table, order, after))
     statement = statement.order_by(*render.order_by(table, order))
@@ -355,6 +356,16 @@ def _target(model: Model, match: tuple[str, ...]) -> list[sa.Column[Any]]:
 
 def _columns(model: Model, fields: tuple[str, ...]) -> list[sa.Column[Any]]:
     return [model.table.c[name] for name in fields] if fields else list(model.table.c)
+
+
+def _select(model: Model, fields: tuple[str, ...], where: Where) -> sa.Select[Any]:
+    """SELECT these fields; those that are null in all that *where* finds need no fetching: the mark of the deleted."""
+    columns = _columns(model, fields)
+    nulls = binding.nulls(where)
+    fetched = [column for column in columns if column.key not in nulls]
+    if not fetched or len(fetched) == len(columns):
+        return sa.select(*columns)
+    return sa.select(*fetched).execution_options(**{WHOLE: [column.key for column in columns]})
 
 
 def _chosen(model: Model, where: Where, *, by_id: bool) -> list[sa.ColumnElement[bool]]:

@@ -84,6 +84,13 @@ def parameters(where: Where, prefix: str = OPERAND) -> dict[str, Any]:
     return values
 
 
+def nulls(where: Where) -> frozenset[str]:
+    """Return the fields that have no value in any record that *where* finds."""
+    if isinstance(where, Test):
+        return frozenset({where.field} if where.operator == "null" and where.value else ())
+    return frozenset().union(*map(nulls, where.parts)) if isinstance(where, All) else frozenset()
+
+
 def changes(assignments: Mapping[str, Assignment]) -> tuple[Hashable, dict[str, Any]]:
     """Return what the SQL text of these changes depends on, and ``{bind name: value}``."""
     shape = tuple([(name, assignment.operator) for name, assignment in assignments.items()])

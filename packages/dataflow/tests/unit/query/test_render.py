@@ -12,7 +12,7 @@ from dataflow.model.table import build_table
 from dataflow.query import binding, render
 from dataflow.query.assign import Assignment
 from dataflow.query.ordering import Order
-from kailash.conditions import EVERYTHING, parse
+from kailash.conditions import EVERYTHING, Test, parse
 
 
 class Product:
@@ -78,6 +78,25 @@ def test_one_shape_is_one_text(dialect: str) -> None:
 
     assert len(texts) == 1
     assert "DROP" not in texts.pop()
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({"price": None, "stock": 5}, {"price"}),
+        ({"$and": [{"name__null": True}, {"$and": [{"price__null": True}]}]}, {"name", "price"}),
+        ({"price__null": False}, set()),
+        ({"$or": [{"price": None}, {"stock": 5}]}, set()),
+        ({"$not": {"price": None}}, set()),
+        ({}, set()),
+    ],
+    ids=str,
+)
+def test_what_a_condition_says_is_null_is_known(raw: dict[str, Any], expected: set[str]) -> None:
+    asked = parse(raw, SPEC.record)
+
+    assert binding.nulls(asked) == expected
+    assert binding.nulls(binding.narrowed(asked, binding.ready(Test("stock", "null", True)))) == expected | {"stock"}
 
 
 def test_everything_is_the_shape_of_nothing_asked() -> None:
