@@ -68,10 +68,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 ANONYMOUS = Context()
 _CURRENT: Final[ContextVar[Context]] = ContextVar("kailash_context", default=ANONYMOUS)
 
-
-def current() -> Context:
-    """Return the context that this code acts in."""
-    return _CURRENT.get()
+current: Final[Callable[[], Context]] = _CURRENT.get  # returns the context that this code acts in
 
 
 def inherited() -> Context:

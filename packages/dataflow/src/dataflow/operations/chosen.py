@@ -8,22 +8,20 @@ from typing import Any
 from dataflow.effects import DataPlan, query
 from dataflow.model.registry import Model
 from dataflow.operations import late
-from dataflow.query import binding
+from dataflow.query.binding import ID, Ready, parameters
 from kailash.conditions import EVERYTHING, Where
 
 
 def chosen(id: Any, where: Where) -> tuple[Hashable, dict[str, Any]]:
     """Return what the SQL text depends on, and the bind values."""
     if where is EVERYTHING:
-        return (id is not None, None), ({} if id is None else {binding.ID: id})
-    shape: Hashable
-    if type(where) is binding.Ready:  # what policies ask of most reads, and nothing besides
-        shape, values = where.key, {**where.bound}
-    else:
-        shape, values = where.shape, binding.parameters(where)
+        return (id is not None, None), ({} if id is None else {ID: id})
+    if type(where) is Ready:  # what policies ask of most reads, and nothing besides
+        return (id is not None, where.key), ({**where.bound} if id is None else {ID: id, **where.bound})
+    values = parameters(where)
     if id is not None:
-        values[binding.ID] = id
-    return (id is not None, shape), values
+        values[ID] = id
+    return (id is not None, where.shape), values
 
 
 def counted(where: Where, model: Model) -> DataPlan[int]:
