@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from dataflow.effects import FIRST, UNREAD, WHOLE, Query, Repeat, Row
@@ -37,12 +38,13 @@ log = logging.getLogger("dataflow.sql")
 class Compiled:
     """One statement for one driver."""
 
-    __slots__ = ("arguments", "returns", "rows", "sql", "table", "types", "writes")
+    __slots__ = ("arguments", "returns", "rows", "single", "sql", "table", "types", "writes")
 
     def __init__(
         self, sql: str, arguments: Convert, rows: Callable[[Iterable[Sequence[Any]]], list[Row]] | None, query: Query
     ) -> None:
         self.sql = sql
+        self.single: Callable[[], Compiled] | None = None  # compiles the same as one statement, where *sql* is two
         self.arguments = arguments  # {bind name: value} -> values in the order of the text, encoded
         self.rows = rows  # driver's rows -> records; None: the statement returns none
         self.returns = rows is not None
@@ -90,15 +92,24 @@ class Compiler:
     def _compile(self, query: Query, numbers: Mapping[str, int] | None = None) -> Compiled:
         statement: Any = query.build()
         first = statement.get_execution_options().get(FIRST) if self._driver == "psycopg2" else None
-        if first is not None:
-            command, bind, statement = first
+        if first is None:
+            return self._text(statement, query, numbers)
+        command, bind, alone = first
+        compiled = self._text(alone, query, numbers, f"{command} %s; ", bind)
+        compiled.single = partial(self._text, statement, query)
+        return compiled
+
+    def _text(
+        self, statement: Any, query: Query, numbers: Mapping[str, int] | None = None, command: str = "", bind: str = ""
+    ) -> Compiled:
+        """Compile *statement*; after *command*, which is given *bind*, where there is one."""
         columns = _returned(statement)
         if isinstance(statement, sa.Insert) and not columns:
             statement = statement.inline()  # else SQLAlchemy adds a RETURNING that nobody asked for
         text = statement.compile(dialect=self.dialect, compile_kwargs={"render_postcompile": True})
         sql, binds = text.string, _binds(text, query.values, self._driver)
-        if first is not None:
-            sql, binds = f"{command} %s; {sql}", [(bind, None), *binds]
+        if command:
+            sql, binds = command + sql, [(bind, None), *binds]
         if self._echo:
             log.info("%s", sql)
         arguments = arguments_reader(binds) if numbers is None else records_reader(binds, numbers)

@@ -1,6 +1,6 @@
-"""Reads that a connection of psycopg2 is asked again and again, prepared in the server: it parses and plans them once.
+"""What a connection of psycopg2 is asked again and again, prepared in the server: it parses and plans that once.
 
-Rule 1: only what reads outside a transaction is prepared. Whatever goes wrong with it, the plain statement is asked
+Rule 1: only what is asked outside a transaction is prepared. Whatever goes wrong with it, the plain statement is asked
         instead: the table has changed, or a pooler has given us the connection of somebody else.
 Rule 2: a name is made of what it stands for: whoever shares a connection behind a pooler gets no other's statement.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 import psycopg2
@@ -36,18 +37,18 @@ class Prepared:
 
     def __init__(self, cursor: ext.cursor) -> None:
         self._cursor = cursor
-        # How often it was asked; then the statement that has the prepared one run, or None where that cannot be.
-        self._known: dict[Compiled, int | str | None] = {}
+        # How often it was asked; then what has the prepared statement run, or None where that cannot be.
+        self._known: dict[Compiled, int | Compiled | None] = {}
         self._count = 0
 
-    def find(self, compiled: Compiled) -> str | None:
-        """Return the statement that has the prepared one run, which is made at the first of many; or None."""
+    def find(self, compiled: Compiled) -> Compiled | None:
+        """Return what has the prepared statement run, which is made at the first of many; or None."""
         known = self._known.get(compiled, 0)
-        if known is None or isinstance(known, str):
+        if not isinstance(known, int):
             return known
         if known < OFTEN:
             if len(self._known) >= MOST_SHAPES:  # what was not prepared is counted anew: no connection keeps it all
-                self._known = {each: made for each, made in self._known.items() if isinstance(made, str)}
+                self._known = {each: made for each, made in self._known.items() if isinstance(made, Compiled)}
             self._known[compiled] = known + 1
             return None
         made = self._known[compiled] = self._prepare(compiled)
@@ -60,20 +61,22 @@ class Prepared:
             self._known[compiled] = None
         return blamed
 
-    def _prepare(self, compiled: Compiled) -> str | None:
+    def _prepare(self, compiled: Compiled) -> Compiled | None:
         if self._count >= MOST or not compiled.types:
             return None
         self._count += 1
-        takes = ", ".join([render.parameter_type(each) for each in compiled.types])
-        places = iter(range(1, len(compiled.types) + 1))
-        sql = _PLACE.sub(lambda found: f"${next(places)}" if found[0] == "%s" else "%", compiled.sql)
+        single = copy(compiled) if compiled.single is None else compiled.single()
+        takes = ", ".join([render.parameter_type(each) for each in single.types])
+        places = iter(range(1, len(single.types) + 1))
+        sql = _PLACE.sub(lambda found: f"${next(places)}" if found[0] == "%s" else "%", single.sql)
         name = f"dataflow_{hashlib.sha256(f'{takes} {sql}'.encode()).hexdigest()[:32]}"
         try:
             self._cursor.execute(f"PREPARE {name} ({takes}) AS {sql}")
         except psycopg2.Error as fault:
             if fault.pgcode != errorcodes.DUPLICATE_PREPARED_STATEMENT:
                 return None
-        return f"EXECUTE {name} ({', '.join(['%s'] * len(compiled.types))})"
+        single.sql = f"EXECUTE {name} ({', '.join(['%s'] * len(single.types))})"
+        return single
 
 
 _BLAMED: Final = (

@@ -68,28 +68,23 @@ class PsycopgSession:
     def run(self, compiled: Compiled, values: Any) -> Rows:
         """Run a compiled statement."""
         try:
-            self._execute(compiled.sql, compiled.arguments(values))
-            if compiled.rows is None:
-                return Rows([], max(self._cursor.rowcount, 0))
-            found = self._fetch()
+            return self._answer(compiled, values)
         except psycopg2.Error as fault:
             raise self._translated(fault, compiled.table) from fault
-        items = compiled.rows(found)
-        return Rows(items, len(items))
 
-    def read(self, compiled: Compiled, values: Any) -> Rows:
-        """Run a compiled statement that reads, outside a transaction: prepared, where it is asked again and again."""
-        if (execute := self._prepared.find(compiled)) is None or compiled.rows is None:
+    def apart(self, compiled: Compiled, values: Any) -> Rows:
+        """Run a compiled statement outside a transaction: prepared, where it is asked again and again.
+
+        One that failed has done nothing, so it may be run once more as it is.
+        """
+        if (prepared := self._prepared.find(compiled)) is None:
             return self.run(compiled, values)
         try:
-            self._execute(execute, compiled.arguments(values))
-            found = self._fetch()
+            return self._answer(prepared, values)
         except psycopg2.Error as fault:
-            if self._prepared.forget(compiled, fault):
-                return self.run(compiled, values)
-            raise self._translated(fault, compiled.table) from fault
-        items = compiled.rows(found)
-        return Rows(items, len(items))
+            if not self._prepared.forget(compiled, fault):
+                raise self._translated(fault, compiled.table) from fault
+        return self.run(compiled, values)
 
     def load(self, effect: Load) -> int:
         """Store many records by COPY, all or none."""
@@ -148,6 +143,13 @@ class PsycopgSession:
             return False
         return bool(self.connection.info.transaction_status == ext.TRANSACTION_STATUS_IDLE)
 
+    def _answer(self, compiled: Compiled, values: Any) -> Rows:
+        self._execute(compiled.sql, compiled.arguments(values))
+        if compiled.rows is None:
+            return Rows([], max(self._cursor.rowcount, 0))
+        items = compiled.rows(self._fetch())
+        return Rows(items, len(items))
+
     def _translated(self, fault: psycopg2.Error, table: Any) -> Exception:
         if self.connection.closed:
             return DatabaseUnavailableError(faults.LOST)
@@ -179,7 +181,7 @@ class PsycopgDatabase:
         session = self.pool.take()
         try:
             try:
-                return (session.run if compiled.writes else session.read)(compiled, effect.values)
+                return session.apart(compiled, effect.values)
             finally:
                 self.end(session)
         except DatabaseUnavailableError:

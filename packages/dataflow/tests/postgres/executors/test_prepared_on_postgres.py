@@ -1,4 +1,4 @@
-"""Reads that are asked again and again are prepared in the server; whatever becomes of that, they are answered."""
+"""What is asked again and again is prepared in the server; whatever becomes of that, it is answered, and done once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,24 @@ from uuid import UUID
 import pytest
 
 from dataflow import DataFlow
+from dataflow.errors import DuplicateError
 from dataflow.executors.prepared import MOST, OFTEN
 
 MANY = OFTEN + 3
 MOMENT = dt.datetime(2026, 11, 21, 10, 0, tzinfo=dt.UTC)
+VALUES: dict[str, Any] = {
+    "name": "100% cotton",
+    "stock": 3,
+    "price": 2.5,
+    "cost": Decimal("1.10"),
+    "live": True,
+    "at": MOMENT,
+    "day": MOMENT.date(),
+    "key": UUID(int=7),
+    "image": b"\0%s",
+    "tags": ["a", "%b"],
+    "level": "low",
+}
 
 
 class Part:
@@ -45,9 +59,7 @@ def opened(url: str) -> Iterator[DataFlow]:
 def db(postgres_url: str) -> Iterator[DataFlow]:
     """One record of each kind of value."""
     with opened(postgres_url) as db:
-        values = {"stock": 3, "price": 2.5, "cost": Decimal("1.10"), "live": True, "at": MOMENT, "day": MOMENT.date()}
-        values |= {"key": UUID(int=7), "image": b"\0%s", "tags": ["a", "%b"], "level": "low"}
-        db.express_sync.create("Part", {"name": "100% cotton", **values})
+        db.express_sync.create("Part", VALUES)
         yield db
 
 
@@ -138,6 +150,72 @@ def test_every_kind_of_value_is_found_as_it_was_before(filter: dict[str, Any], d
 
     assert found == [[1]] * MANY
     assert len(prepared(db)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "'; DROP TABLE parts; -- %s"},
+        {"stock": 10_000_000_000},
+        {"price": 1e300},
+        {"cost": Decimal("12.3400")},
+        {"live": False},
+        {"at": dt.datetime.max.replace(tzinfo=dt.UTC)},
+        {"day": dt.date.min},
+        {"key": UUID(int=8)},
+        {"image": bytes(range(256))},
+        {"tags": []},
+        {"tags": ["%s", "$1", "é"]},
+        {"level": "high"},
+        {"note": "x" * 10_000},
+        {"note": None},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_every_kind_of_value_is_stored_as_it_was_before(changes: dict[str, Any], db: DataFlow) -> None:
+    stored = [db.express_sync.update("Part", 1, changes) for _ in range(MANY)]
+
+    assert len(prepared(db)) == 1
+    assert [{**record, "updated_at": None} for record in stored] == [{**stored[0], "updated_at": None}] * MANY
+    assert [stored[-1][name] for name in changes] == [*changes.values()]
+
+
+@pytest.mark.parametrize("how", ["SELECT 1", "DEALLOCATE ALL", "ALTER TABLE parts ALTER COLUMN stock TYPE NUMERIC"])
+def test_a_write_is_done_once_whatever_came_in_between(how: str, db: DataFlow) -> None:
+    for _ in range(MANY):
+        db.express_sync.create("Part", VALUES)
+    with db.connection() as connection:
+        connection.ask(how)
+
+    ids = [db.express_sync.create("Part", VALUES)["id"] for _ in range(MANY)]
+
+    assert db.express_sync.count("Part") == len({1, *ids}) + MANY
+    assert db.express_sync.delete("Part", ids[0]) is True
+
+
+def test_a_write_that_is_refused_says_why_however_often_it_is_asked(db: DataFlow) -> None:
+    for _ in range(MANY):
+        with pytest.raises(DuplicateError, match="id"):
+            db.express_sync.create("Part", {**VALUES, "id": 1})
+
+    assert db.express_sync.count("Part") == 1
+
+
+def test_who_writes_is_told_of_every_time(postgres_url: str) -> None:
+    with DataFlow(postgres_url, pool_size=1, max_overflow=0, audit_logging=True, multi_tenant=True) as db:
+        db.model(Part)
+        tenants = [f"tenant {number}" for number in range(MANY)]
+        for tenant in tenants:
+            with db.tenant(tenant):
+                id = db.express_sync.create("Part", VALUES)["id"]
+                db.express_sync.update("Part", id, {"stock": 4})
+                db.express_sync.delete("Part", id)
+        entries = db.audit.query(model="Part")
+
+        assert [(entry.tenant, entry.channel, entry.operation) for entry in reversed(entries)] == [
+            (tenant, "python", what) for tenant in tenants for what in ("create", "update", "delete")
+        ]
+        assert sum("set_config" in statement for statement in prepared(db)) == 3
 
 
 def test_no_connection_prepares_more_than_its_share(db: DataFlow) -> None:
