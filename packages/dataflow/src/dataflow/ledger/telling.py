@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from dataflow.effects import DataPlan, Deeds, Effect, Load, Query, Repeat, Told, ask
+from dataflow.effects import DataPlan, Deeds, Effect, Load, Query, Repeat, Told
 from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
-from dataflow.model import naming
+from dataflow.model import moments, naming
 from dataflow.model.spec import ModelSpec
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
@@ -98,17 +99,13 @@ class Teller:
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, dialect: Dialect, now: dt.datetime
     ) -> DataPlan[T]:
         """Return *plan* with its writes told."""
-        values = (
-            now.isoformat(timespec="microseconds"),
-            context.tenant,
-            context.principal,
-            context.channel,
-            context.request_id or None,
-            "revert" if getattr(operation, "revert", None) is not None else _NAMES[type(operation)],
-        )
+        at, request = moments.text(now), context.request_id or None
+        does = "revert" if getattr(operation, "revert", None) is not None else _NAMES[type(operation)]
         if dialect == "postgresql":
-            return through(plan, _OnPostgres(array(values)).ask)
-        return through(plan, _OnSqlite(Told(self.on_connections, values, self._loads, self._own)).ask)
+            who = _items(context.tenant, context.principal, context.channel, request, does)
+            return through(plan, _on_postgresql(f'{{"{at}",{who}}}'))
+        values = (at, context.tenant, context.principal, context.channel, request, does)
+        return through(plan, _on_sqlite(Told(self.on_connections, values, self._loads, self._own)))
 
     def tell_of_all(
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime
@@ -119,53 +116,46 @@ class Teller:
         return everybody.noted(plan, operation, context, now, self.ledger.deeds())
 
 
-class _OnSqlite:
-    def __init__(self, told: Told) -> None:
-        self._told = told
+def _on_sqlite(told: Told) -> Callable[[Effect], DataPlan[Any]]:
+    """Return how an effect is asked for that says *told*."""
 
-    def ask(self, effect: Effect) -> DataPlan[Any]:
-        if type(effect) is Query and effect.writes:  # the commonest by far
-            return ask(replace(effect, told=self._told))
+    def ask(effect: Effect) -> DataPlan[Any]:
         match effect:
-            case Repeat() | Load(temporary=None):
-                return ask(replace(effect, told=self._told))
-            case _:
-                return ask(effect)
+            case Query(writes=True) | Repeat() | Load(temporary=None):
+                effect = replace(effect, told=told)
+        return (yield effect)
+
+    return ask
 
 
-class _OnPostgres:
-    def __init__(self, told: str) -> None:
-        self._told = told
+def _on_postgresql(told: str) -> Callable[[Effect], DataPlan[Any]]:
+    """Return how an effect is asked for that says *told*."""
 
-    def ask(self, effect: Effect) -> DataPlan[Any]:
+    def ask(effect: Effect) -> DataPlan[Any]:
         if type(effect) is Query and effect.writes:
-            return ask(self._telling(effect))
-        match effect:
-            case Load(temporary=None):
-                return self._load(effect)
-            case _:
-                return ask(effect)
+            values = {BIND: told, **effect.values}
+            build = partial(_telling, effect.build)
+            effect = Query((BIND, effect.shape), build, values, True, effect.guarded)
+        elif type(effect) is Load and effect.temporary is None:
+            # COPY takes no expression: the setting goes before it; the plan has begun a transaction.
+            yield Query((BIND, "load"), _setting, {BIND: told}, writes=True)
+        return (yield effect)
 
-    def _telling(self, effect: Query) -> Query:
-        values = {**effect.values, BIND: self._told}
-        return replace(
-            effect, shape=(BIND, effect.shape), build=lambda: statements.telling(effect.build()), values=values
-        )
-
-    def _load(self, effect: Load) -> DataPlan[int]:
-        """COPY takes no expression: the setting goes before it; the plan has begun a transaction."""
-
-        def build() -> Any:
-            return statements.setting()
-
-        yield from ask(Query((BIND, "load"), build, {BIND: self._told}, writes=True))
-        count: int = yield from ask(effect)
-        return count
+    return ask
 
 
-def array(values: tuple[str | None, ...]) -> str:
-    """Return the literal of an array of text: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
-    return "{" + ",".join(["NULL" if value is None else _item(value) for value in values]) + "}"
+def _telling(build: Callable[[], Any]) -> Any:
+    return statements.telling(build())
+
+
+def _setting() -> Any:
+    return statements.setting()
+
+
+@lru_cache(256)  # arbitrary: those who write at once
+def _items(*values: str | None) -> str:
+    """Return the items of an array of text: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
+    return ",".join(["NULL" if value is None else _item(value) for value in values])
 
 
 def _item(value: str) -> str:

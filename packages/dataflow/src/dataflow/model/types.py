@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dataflow.errors import DatabaseError, ModelError
+from dataflow.model import moments
 from dataflow.model.spec import FieldSpec
 from kailash.shapes import unfold
 
@@ -59,19 +60,6 @@ class Stored:
 
 
 # -- codecs --------------------------------------------------------------------------------------------------
-
-
-_last_moment: tuple[datetime | None, str] = (None, "")
-
-
-def _moment_text(value: datetime) -> str:
-    """Return the text of *value*; that of the last one is remembered: a bulk stamps all of its rows with one."""
-    global _last_moment  # noqa: PLW0603 - one tuple, replaced whole: threads cannot see half of it
-    known, text = _last_moment
-    if known is not value:
-        text = value.isoformat(timespec="microseconds")
-        _last_moment = (value, text)
-    return text
 
 
 def _time_text(value: time) -> str:
@@ -188,7 +176,7 @@ class Moment(Stored, sa.DateTime):
     codecs = Codecs(
         asyncpg=(None, _utc),
         psycopg2=(_infinite(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)), _utc),
-        sqlite=(_moment_text, datetime.fromisoformat),
+        sqlite=(moments.text, datetime.fromisoformat),
     )
 
 
@@ -196,7 +184,7 @@ class NaiveMoment(Stored, sa.DateTime):
     """A date and time of no time zone."""
 
     codecs = Codecs(
-        psycopg2=(_infinite(datetime.min, datetime.max), None), sqlite=(_moment_text, datetime.fromisoformat)
+        psycopg2=(_infinite(datetime.min, datetime.max), None), sqlite=(moments.text, datetime.fromisoformat)
     )
 
 
