@@ -129,7 +129,7 @@ def _function(spec: ModelSpec, schema: str, kind: str, *, audited: bool, masked:
         f"{DECLARED.format(kind=literal(kind))}"
         f" INSERT INTO {quoted(schema)}.{TABLE}"
         " (at, model, event, record, before, after, tenant, actor, channel, request_id, operation, audited)"
-        f" SELECT {SAID['at']}, {literal(spec.name)}, {event}, ({record})::text, {before}, {after}, {tenant},"
+        f" SELECT statement_timestamp(), {literal(spec.name)}, {event}, ({record})::text, {before}, {after}, {tenant},"
         f" {SAID['actor']}, {SAID['channel']}, {SAID['request_id']}, {SAID['operation']}, {str(audited).lower()}"
         f" FROM {source};"
         " RETURN NULL; END "
