@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
 import time
@@ -66,8 +65,10 @@ class MemoryCache:
             self.misses += 1
             return MISSING
         self.hits += 1
-        with contextlib.suppress(KeyError):  # another thread has thrown it out; it is good nevertheless
+        try:
             self._answers.move_to_end(key)
+        except KeyError:  # another thread has thrown it out; it is good nevertheless
+            return found[1]
         return found[1]
 
     def keep(self, key: Hashable, answer: Any, ttl: float) -> None:
