@@ -118,13 +118,12 @@ def held_to(line: Line, *, reach: float, aim: float, parts: int = 1) -> Line:
 def added(line: Line, *, reach: float, aim: float) -> Line:
     """Return what ours takes longer than the limit, in seconds, held to seconds; the limit is there to be seen.
 
-    Times are those of the round that was disturbed least, as in `held_to`.
+    *line* is of pairs: what a call takes longer is of the rounds in which it did, not of two that were hours apart.
     """
-    ours, limit = line.least
     return Line(
         f"{line.what} (more)",
-        ours - limit,
-        limit,
+        line.ours - line.limit,
+        line.limit,
         line.ours_cpu - line.limit_cpu,
         line.limit_cpu,
         reach,

@@ -50,5 +50,6 @@ def test_a_hit(db: DataFlow, request: pytest.FixtureRequest, record: Callable[[h
         reach=100.0,
         rounds=ROUNDS,
         calls=CALLS,
+        paired=True,
     )
     record(harness.added(line, reach=OVER, aim=OVER / 2))
