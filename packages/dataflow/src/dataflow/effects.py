@@ -36,7 +36,8 @@ class Rows(msgspec.Struct, frozen=True):
 FIRST: Final = "dataflow_first"
 # A returned column of that name is not read: the server computes it for what that brings about.
 UNREAD: Final = "dataflow_unread"
-# An execution option of a SELECT: the names of its records' fields, in order. What it does not select is null in all.
+# An execution option of a SELECT, ``{field: bind name or None}`` of its records, in order: what it does not select has
+# in all of them the value that is bound, or none.
 WHOLE: Final = "dataflow_whole"
 
 

@@ -30,6 +30,7 @@ else:
 
 Driver: TypeAlias = Literal["asyncpg", "psycopg2", "sqlite"]
 Convert: TypeAlias = Callable[[Any], Any]
+Reader: TypeAlias = Callable[[Iterable[Sequence[Any]], Mapping[str, Any]], list[Row]]
 MOST_SHAPES: Final = 4096  # compiled statements kept; arbitrary: 100 models of 40 shapes
 
 log = logging.getLogger("dataflow.sql")
@@ -40,13 +41,11 @@ class Compiled:
 
     __slots__ = ("arguments", "returns", "rows", "single", "sql", "table", "types", "writes")
 
-    def __init__(
-        self, sql: str, arguments: Convert, rows: Callable[[Iterable[Sequence[Any]]], list[Row]] | None, query: Query
-    ) -> None:
+    def __init__(self, sql: str, arguments: Convert, rows: Reader | None, query: Query) -> None:
         self.sql = sql
         self.single: Callable[[], Compiled] | None = None  # compiles the same as one statement, where *sql* is two
         self.arguments = arguments  # {bind name: value} -> values in the order of the text, encoded
-        self.rows = rows  # driver's rows -> records; None: the statement returns none
+        self.rows = rows  # driver's rows, {bind name: value} -> records; None: the statement returns none
         self.returns = rows is not None
         self.writes = query.writes
         self.table: sa.Table | None = None  # what a write changes: names the fields of a refused constraint
@@ -114,7 +113,7 @@ class Compiler:
             log.info("%s", sql)
         arguments = arguments_reader(binds) if numbers is None else records_reader(binds, numbers)
         read = [(name, codec(type_, self._driver)[1]) for name, type_ in columns]
-        rows = rows_reader(read, statement.get_execution_options().get(WHOLE, ())) if read else None
+        rows = rows_reader(read, statement.get_execution_options().get(WHOLE)) if read else None
         compiled = Compiled(sql, arguments, rows, query)
         target = getattr(statement, "table", None)
         compiled.table = target if isinstance(target, sa.Table) else None
@@ -199,18 +198,17 @@ def records_reader(binds: Sequence[tuple[str | None, Any]], numbers: Mapping[str
     return _function(f"lambda rows: [({''.join(f'{part}, ' for part in parts)}) for {row} in rows]", scope)
 
 
-def rows_reader(
-    columns: Sequence[tuple[str, Convert | None]], whole: Sequence[str] = ()
-) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
+def rows_reader(columns: Sequence[tuple[str, Convert | None]], whole: Mapping[str, str | None] | None = None) -> Reader:
     """Return a function from a driver's rows to records, of columns (name, decode | None); one is `UNREAD`.
 
-    whole: the names of the fields of a record, in order, where they are more than the columns: the others are None.
+    Its second argument is what the statement was given. whole: as `WHOLE`, where a record has more than the columns.
     """
     scope = {f"c{number}": decode for number, (_, decode) in enumerate(columns)}
     read = {name: _read(number, decode) for number, (name, decode) in enumerate(columns) if name != UNREAD}
-    record = ", ".join(f"{name!r}: {read.get(name)}" for name in whole or read)
+    known = {name: None if bind is None else f"v[{bind!r}]" for name, bind in (whole or {}).items()}
+    record = ", ".join(f"{name!r}: {value}" for name, value in {**known, **read}.items())
     row = "".join(f"r{number}, " for number in range(len(columns)))
-    return _function(f"lambda rows: [{{{record}}} for {row} in rows]", scope)
+    return _function(f"lambda rows, v: [{{{record}}} for {row} in rows]", scope)
 
 
 def tuples_reader(encoders: Sequence[Convert | None]) -> Callable[[Iterable[Sequence[Any]]], list[tuple[Any, ...]]]:

@@ -78,7 +78,7 @@ class AsyncpgSession:
             self.doubtful = False
             raise self._translated(fault, compiled.table) from fault
         self.doubtful = False
-        items = compiled.rows(found)
+        items = compiled.rows(found, values)
         return Rows(items, len(items))
 
     async def load(self, effect: Load) -> int:

@@ -147,7 +147,7 @@ class PsycopgSession:
         self._execute(compiled.sql, compiled.arguments(values))
         if compiled.rows is None:
             return Rows([], max(self._cursor.rowcount, 0))
-        items = compiled.rows(self._fetch())
+        items = compiled.rows(self._fetch(), values)
         return Rows(items, len(items))
 
     def _translated(self, fault: psycopg2.Error, table: Any) -> Exception:

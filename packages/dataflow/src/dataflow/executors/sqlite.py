@@ -123,7 +123,7 @@ class SqliteSession:
             found = cursor.fetchall()  # to the end: a statement that returns rows commits at its last one
         except sqlite3.Error as fault:
             raise sqlite_faults.translated(fault, compiled.table) from fault
-        items = compiled.rows(found)
+        items = compiled.rows(found, values)
         return Rows(items, len(items))
 
     def load(self, effect: Load) -> int:

@@ -359,13 +359,13 @@ def _columns(model: Model, fields: tuple[str, ...]) -> list[sa.Column[Any]]:
 
 
 def _select(model: Model, fields: tuple[str, ...], where: Where) -> sa.Select[Any]:
-    """SELECT these fields; those that are null in all that *where* finds need no fetching: the mark of the deleted."""
+    """SELECT these fields, but for what *where* says of all that it finds: the tenant, and no mark of deletion."""
     columns = _columns(model, fields)
-    nulls = binding.nulls(where)
-    fetched = [column for column in columns if column.key not in nulls]
+    known = binding.known(where)
+    fetched = [column for column in columns if column.key not in known]
     if not fetched or len(fetched) == len(columns):
         return sa.select(*columns)
-    return sa.select(*fetched).execution_options(**{WHOLE: [column.key for column in columns]})
+    return sa.select(*fetched).execution_options(**{WHOLE: {column.key: known.get(column.key) for column in columns}})
 
 
 def _chosen(model: Model, where: Where, *, by_id: bool) -> list[sa.ColumnElement[bool]]:

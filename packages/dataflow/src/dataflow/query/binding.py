@@ -6,7 +6,7 @@ most one `Ready` in a condition has operands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final
 
 from dataflow.query.assign import Assignment
@@ -84,11 +84,21 @@ def parameters(where: Where, prefix: str = OPERAND) -> dict[str, Any]:
     return values
 
 
-def nulls(where: Where) -> frozenset[str]:
-    """Return the fields that have no value in any record that *where* finds."""
-    if isinstance(where, Test):
-        return frozenset({where.field} if where.operator == "null" and where.value else ())
-    return frozenset().union(*map(nulls, where.parts)) if isinstance(where, All) else frozenset()
+def known(where: Where, names: Iterator[str] | None = None) -> dict[str, str | None]:
+    """Return the fields whose value is known in every record that *where* finds: the name of a bind, or None for null.
+
+    Null is known from any condition; a value only from a policy's, of the binds *names*: it is the tenant's own name.
+    What somebody asks for may equal what is stored, and yet be spelled otherwise.
+    """
+    if type(where) is Test:
+        bound = [next(names) for _ in where.values] if names else []
+        if where.operator == "null":
+            return {where.field: None} if where.value else {}
+        return {where.field: bound[0]} if where.operator == "eq" and bound else {}
+    if not isinstance(where, All):
+        return {}
+    own = iter(where.bound) if isinstance(where, Ready) and where.bound else names
+    return {field: bind for part in where.parts for field, bind in known(part, own).items()}
 
 
 def changes(assignments: Mapping[str, Assignment]) -> tuple[Hashable, dict[str, Any]]:

@@ -125,7 +125,7 @@ class Confinement:
 
     def _remember(self, tenant: str) -> tuple[Ready, Ready]:
         """Read the tenant's condition once: alone, and with that of the live records."""
-        mine = Test(TENANT, "eq", checked(tenant))
+        mine = Test(TENANT, "eq", str.__str__(checked(tenant)))  # a plain one: it is shown in records
         if len(self._known) >= MOST:
             self._known, self._live = {}, {}
         both = self._known[tenant] = (ready(mine), ready(softdelete.LIVE & mine))

@@ -29,7 +29,7 @@ def on_psycopg2(postgres_server_url: str) -> Iterator[samples.Answer]:
         compiled = compiler.compile(query)
         with connection.cursor() as cursor:
             cursor.execute(compiled.sql, compiled.arguments(query.values))
-            return compiled.rows(cursor.fetchall()) if compiled.rows else []
+            return compiled.rows(cursor.fetchall(), query.values) if compiled.rows else []
 
     with connection.cursor() as cursor:
         cursor.execute(TABLE_TEXT)
@@ -47,7 +47,7 @@ def on_asyncpg(postgres_server_url: str) -> Iterator[samples.Answer]:
         def answer(query: Query) -> list[Row]:
             compiled = compiler.compile(query)
             found = runner.run(connection.fetch(compiled.sql, *compiled.arguments(query.values)))
-            return compiled.rows(found) if compiled.rows else []
+            return compiled.rows(found, query.values) if compiled.rows else []
 
         runner.run(connection.execute(TABLE_TEXT))
         samples.fill(answer)

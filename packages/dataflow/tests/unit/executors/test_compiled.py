@@ -44,25 +44,27 @@ def test_rows_become_records_of_decoded_values() -> None:
     compiled = Compiler("sqlite").compile(Query("shape", select, {"least": Decimal(1)}))
 
     assert compiled.rows is not None
-    assert compiled.rows([(1, "2.50"), (2, None)]) == [{"id": 1, "price": Decimal("2.50")}, {"id": 2, "price": None}]
+    records = compiled.rows([(1, "2.50"), (2, None)], {})
+    assert records == [{"id": 1, "price": Decimal("2.50")}, {"id": 2, "price": None}]
 
 
-def test_what_is_not_selected_of_a_whole_record_is_null() -> None:
-    part = sa.select(TABLE.c.price).execution_options(**{WHOLE: ["id", "price", "sold_at"]})
+def test_what_is_not_selected_of_a_whole_record_is_what_is_bound_or_null() -> None:
+    whole = {"id": "_id", "price": None, "sold_at": None}
+    part = sa.select(TABLE.c.price).execution_options(**{WHOLE: whole})
 
     rows = Compiler("sqlite").compile(Query("shape", lambda: part, {})).rows
 
     assert rows is not None
-    assert [list(record.items()) for record in rows([("2.50",)])] == [
-        [("id", None), ("price", Decimal("2.50")), ("sold_at", None)]
+    assert [list(record.items()) for record in rows([("2.50",)], {"_id": 7})] == [
+        [("id", 7), ("price", Decimal("2.50")), ("sold_at", None)]
     ]
 
 
 def test_names_of_columns_are_never_code() -> None:
     name = "a': 1}; import os #\\\"\n{x}"
 
-    assert rows_reader([(name, None)])([(5,)]) == [{name: 5}]
-    assert rows_reader([("id", None)], ["id", name])([(5,)]) == [{"id": 5, name: None}]
+    assert rows_reader([(name, None)])([(5,)], {}) == [{name: 5}]
+    assert rows_reader([("id", None)], {"id": None, name: name})([(5,)], {name: 6}) == [{"id": 5, name: 6}]
 
 
 def test_a_write_without_returning_asks_for_no_rows() -> None:

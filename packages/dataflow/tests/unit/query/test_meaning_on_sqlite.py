@@ -22,7 +22,7 @@ def filled() -> Iterator[samples.Answer]:
     def answer(query: Query) -> list[Row]:
         compiled = compiler.compile(query)
         found = connection.execute(compiled.sql, compiled.arguments(query.values)).fetchall()
-        return compiled.rows(found) if compiled.rows else []
+        return compiled.rows(found, query.values) if compiled.rows else []
 
     connection.execute(samples.table_text(sqlite.dialect()))
     samples.fill(answer)

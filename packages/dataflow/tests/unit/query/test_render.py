@@ -95,8 +95,16 @@ def test_one_shape_is_one_text(dialect: str) -> None:
 def test_what_a_condition_says_is_null_is_known(raw: dict[str, Any], expected: set[str]) -> None:
     asked = parse(raw, SPEC.record)
 
-    assert binding.nulls(asked) == expected
-    assert binding.nulls(binding.narrowed(asked, binding.ready(Test("stock", "null", True)))) == expected | {"stock"}
+    assert binding.known(asked) == dict.fromkeys(expected)
+
+
+@pytest.mark.parametrize("raw", [{}, {"stock": 5}, {"$or": [{"stock": 5}, {"stock": 6}]}], ids=str)
+def test_what_a_policy_says_is_known_by_its_bind(raw: dict[str, Any]) -> None:
+    several = Test("stock", "between", (1, 9)) & Test("price", "null", True) & Test("name", "eq", "acme")
+    where = binding.narrowed(parse(raw, SPEC.record), binding.ready(several))
+
+    assert binding.known(where) == {"price": None, "name": "_p2"}
+    assert binding.parameters(where)["_p2"] == "acme"
 
 
 def test_everything_is_the_shape_of_nothing_asked() -> None:
