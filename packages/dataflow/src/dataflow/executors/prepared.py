@@ -62,20 +62,20 @@ class Prepared:
         return blamed
 
     def _prepare(self, compiled: Compiled) -> Compiled | None:
-        if self._count >= MOST or not compiled.types:
+        if self._count >= MOST:
             return None
         self._count += 1
         single = copy(compiled) if compiled.single is None else compiled.single()
-        takes = ", ".join([render.parameter_type(each) for each in single.types])
+        takes = f"({', '.join([render.parameter_type(each) for each in single.types])})" if single.types else ""
         places = iter(range(1, len(single.types) + 1))
         sql = _PLACE.sub(lambda found: f"${next(places)}" if found[0] == "%s" else "%", single.sql)
         name = f"dataflow_{hashlib.sha256(f'{takes} {sql}'.encode()).hexdigest()[:32]}"
         try:
-            self._cursor.execute(f"PREPARE {name} ({takes}) AS {sql}")
+            self._cursor.execute(f"PREPARE {name} {takes} AS {sql}")
         except psycopg2.Error as fault:
             if fault.pgcode != errorcodes.DUPLICATE_PREPARED_STATEMENT:
                 return None
-        single.sql = f"EXECUTE {name} ({', '.join(['%s'] * len(single.types))})"
+        single.sql = f"EXECUTE {name} ({', '.join(['%s'] * len(single.types))})" if takes else f"EXECUTE {name}"
         return single
 
 

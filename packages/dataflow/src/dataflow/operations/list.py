@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from dataflow.effects import DataPlan, Row, query
 from dataflow.model.registry import Model
@@ -10,6 +10,10 @@ from dataflow.operations import late
 from dataflow.operations import values as ops
 from dataflow.operations.chosen import chosen, counted
 from dataflow.query import ordering
+
+# Limits that are part of the text of a statement: PostgreSQL keeps no plan where it has to guess the limit, and plans
+# each time, which is a fourth of a list of 20. Arbitrary: what pages are made of.
+USUAL: Final = frozenset({None, 1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 200, 250, 500, 1000})
 
 
 def plan(operation: ops.List, model: Model) -> DataPlan[ops.Listing]:
@@ -32,12 +36,13 @@ def _page(operation: ops.List, order: tuple[ordering.Order, ...], model: Model) 
     page = operation.page
     shape, values = chosen(None, operation.where)
     after = _after(operation, order, model, values)
-    if page.limit is not None:
-        values["_limit"] = page.limit + 1
+    size = page.limit + 1 if page.limit is not None else None
+    if page.limit not in USUAL:
+        values["_limit"], size = size, 0
     if page.offset:
         values["_offset"] = page.offset
     names = _selected(operation.fields, order)
-    limits = (page.limit is not None, page.offset > 0)
+    limits = (size, page.offset > 0)
     rows = yield from query(
         (model, "list", names, order, after, limits, shape),
         late.statement("page", model, names, order, after, limits, operation.where),

@@ -40,7 +40,7 @@ def insert(model: Model, names: tuple[str, ...]) -> sa.Executable:
 def read(model: Model, fields: tuple[str, ...], where: Where, *, by_id: bool) -> sa.Executable:
     """SELECT at most one record."""
     statement = _select(model, fields, where).where(*_chosen(model, where, by_id=by_id))
-    return statement if by_id else statement.order_by(model.table.c.id).limit(1)
+    return statement if by_id else statement.order_by(model.table.c.id).limit(_literal(1))
 
 
 def update(model: Model, changes: Mapping[str, Assignment], where: Where, *, by_id: bool) -> sa.Executable:
@@ -90,18 +90,21 @@ def page(
     fields: tuple[str, ...],
     order: tuple[Order, ...],
     after: tuple[bool, ...] | None,
-    limits: tuple[bool, bool],
+    limits: tuple[int | None, bool],
     where: Where,
 ) -> sa.Executable:
-    """SELECT a page; *after* tells which of the cursor's keys are null; *limits*: a limit, an offset."""
+    """SELECT a page; *after* tells which of the cursor's keys are null.
+
+    limits: at most so many, None for all, 0 for as many as are bound; whether there is an offset.
+    """
     table = model.table
     statement = _select(model, fields, where).where(render.condition(table, where))
     if after is not None:
         statement = statement.where(render.keyset(table, order, after))
     statement = statement.order_by(*render.order_by(table, order))
-    limited, skipping = limits
-    if limited:
-        statement = statement.limit(sa.bindparam("_limit", type_=sa.Integer()))
+    limit, skipping = limits
+    if limit is not None:
+        statement = statement.limit(_literal(limit) if limit else sa.bindparam("_limit", type_=sa.Integer()))
     return statement.offset(sa.bindparam("_offset", type_=sa.Integer())) if skipping else statement
 
 
@@ -366,6 +369,10 @@ def _select(model: Model, fields: tuple[str, ...], where: Where) -> sa.Select[An
     if not fetched or len(fetched) == len(columns):
         return sa.select(*columns)
     return sa.select(*fetched).execution_options(**{WHOLE: {column.key: known.get(column.key) for column in columns}})
+
+
+def _literal(number: int) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(number), sa.Integer())
 
 
 def _chosen(model: Model, where: Where, *, by_id: bool) -> list[sa.ColumnElement[bool]]:

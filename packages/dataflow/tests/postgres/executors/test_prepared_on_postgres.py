@@ -76,6 +76,21 @@ def test_a_read_that_comes_back_is_prepared_once(db: DataFlow) -> None:
     assert len(prepared(db)) == 1
 
 
+@pytest.mark.parametrize(("limit", "planned_once"), [(20, True), (100, True), (None, True), (37, False)])
+def test_a_page_of_a_usual_size_is_planned_once(limit: int | None, planned_once: bool, db: DataFlow) -> None:
+    """Source: https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES: five plans, then one."""
+    db.express_sync.bulk_create("Part", [VALUES] * 4_000)
+    with db.connection() as connection:
+        connection.ask("ANALYZE parts")
+    lists = [db.express_sync.list("Part", {"stock": 3}, limit=limit) for _ in range(MANY + 10)]
+
+    with db.connection() as connection:
+        ((kept,),) = connection.ask("SELECT sum(generic_plans) FROM pg_prepared_statements")
+
+    assert [len(each) for each in lists] == [len(lists[0])] * (MANY + 10)
+    assert (kept > 0) is planned_once
+
+
 def test_a_read_that_does_not_come_back_is_not_prepared(db: DataFlow) -> None:
     for _ in range(OFTEN):
         db.express_sync.read("Part", 1)
