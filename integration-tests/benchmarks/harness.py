@@ -67,14 +67,18 @@ def compare(
     throughput: bool = False,
     paired: bool = False,
 ) -> Line:
-    """Measure two blocking callables in turn.
+    """Measure two blocking callables in turn, each of them first as often as second.
 
     paired: ours is what the median of the rounds' own ratios makes of the limit, for two sides that differ by little:
     what slows a round slows both of them.
     """
     for warm in (ours, limit):
         _timed(warm, max(1, calls // 4))
-    samples = [(_timed(limit, calls), _timed(ours, calls)) for _ in range(rounds)]
+    samples = []
+    for turn in range(rounds):
+        first, second = (limit, ours) if turn % 2 else (ours, limit)
+        one, other = _timed(first, calls), _timed(second, calls)
+        samples.append((one, other) if turn % 2 else (other, one))
     return _line(what, samples, reach, aim, throughput, paired=paired)
 
 
@@ -93,7 +97,11 @@ async def acompare(
     """Measure two coroutine functions in turn on the running loop; with *tasks*, that many at once, by throughput."""
     for warm in (ours, limit):
         await _atimed(warm, max(1, calls // 4), tasks)
-    samples = [(await _atimed(limit, calls, tasks), await _atimed(ours, calls, tasks)) for _ in range(rounds)]
+    samples = []
+    for turn in range(rounds):
+        first, second = (limit, ours) if turn % 2 else (ours, limit)
+        one, other = await _atimed(first, calls, tasks), await _atimed(second, calls, tasks)
+        samples.append((one, other) if turn % 2 else (other, one))
     return _line(what, samples, reach, aim, tasks > 1, paired=paired)
 
 
@@ -161,6 +169,8 @@ def _line(
 
 def _timed(call: Callable[[], Any], calls: int) -> Sample:
     gc.collect()
+    for _ in range(calls // 10):  # the collector has been everywhere
+        call()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(calls):
         call()
@@ -174,6 +184,7 @@ async def _atimed(call: Callable[[], Awaitable[Any]], calls: int, tasks: int) ->
         for _ in range(share):
             await call()
 
+    await worker(calls // 10)
     wall, cpu = time.perf_counter(), time.process_time()
     if tasks == 1:
         await worker(calls)
