@@ -99,13 +99,13 @@ class Teller:
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, dialect: Dialect, now: dt.datetime
     ) -> DataPlan[T]:
         """Return *plan* with its writes told."""
-        at, request = moments.text(now), context.request_id or None
+        request = context.request_id or None
         does = "revert" if getattr(operation, "revert", None) is not None else _NAMES[type(operation)]
         if dialect == "postgresql":
             who = _items(context.tenant, context.principal, context.channel, request, does)
-            return through(plan, _on_postgresql(f'{{"{at}",{who}}}'))
-        values = (at, context.tenant, context.principal, context.channel, request, does)
-        return through(plan, _on_sqlite(Told(self.on_connections, values, self._loads, self._own)))
+            return through(plan, partial(_on_postgresql, f'{{"{msgspec.to_builtins(now)}",{who}}}'))
+        values = (moments.text(now), context.tenant, context.principal, context.channel, request, does)
+        return through(plan, partial(_on_sqlite, Told(self.on_connections, values, self._loads, self._own)))
 
     def tell_of_all(
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime
@@ -116,32 +116,23 @@ class Teller:
         return everybody.noted(plan, operation, context, now, self.ledger.deeds())
 
 
-def _on_sqlite(told: Told) -> Callable[[Effect], DataPlan[Any]]:
-    """Return how an effect is asked for that says *told*."""
-
-    def ask(effect: Effect) -> DataPlan[Any]:
-        match effect:
-            case Query(writes=True) | Repeat() | Load(temporary=None):
-                effect = replace(effect, told=told)
-        return (yield effect)
-
-    return ask
+def _on_sqlite(told: Told, effect: Effect) -> DataPlan[Any]:
+    """Ask for *effect*; one that writes says *told*."""
+    match effect:
+        case Query(writes=True) | Repeat() | Load(temporary=None):
+            effect = replace(effect, told=told)
+    return (yield effect)
 
 
-def _on_postgresql(told: str) -> Callable[[Effect], DataPlan[Any]]:
-    """Return how an effect is asked for that says *told*."""
-
-    def ask(effect: Effect) -> DataPlan[Any]:
-        if type(effect) is Query and effect.writes:
-            values = {BIND: told, **effect.values}
-            build = partial(_telling, effect.build)
-            effect = Query((BIND, effect.shape), build, values, True, effect.guarded)
-        elif type(effect) is Load and effect.temporary is None:
-            # COPY takes no expression: the setting goes before it; the plan has begun a transaction.
-            yield Query((BIND, "load"), _setting, {BIND: told}, writes=True)
-        return (yield effect)
-
-    return ask
+def _on_postgresql(told: str, effect: Effect) -> DataPlan[Any]:
+    """Ask for *effect*; one that writes says *told*."""
+    if type(effect) is Query and effect.writes:
+        values = {BIND: told, **effect.values}
+        effect = Query((BIND, effect.shape), partial(_telling, effect.build), values, True, effect.guarded)
+    elif type(effect) is Load and effect.temporary is None:
+        # COPY takes no expression: the setting goes before it; the plan has begun a transaction.
+        yield Query((BIND, "load"), _setting, {BIND: told}, writes=True)
+    return (yield effect)
 
 
 def _telling(build: Callable[[], Any]) -> Any:
