@@ -153,7 +153,7 @@ class DataFlow(Described, ForTenants):
             self.prepare()
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
-            return mine.run(self._plan(operation, model, context))
+            return mine.run(self._plan(operation, model, context, joins=True))
         if kept(operation, model, context):
             asked, whose, plan = self._asked(operation, model, context)
             return model.cache.read(asked, whose, lambda: self._sync.run(plan()))
@@ -165,17 +165,17 @@ class DataFlow(Described, ForTenants):
             await self.create_tables_async()
         block = JOINED.get()
         if block is not None and (mine := find(block, self._home)):
-            return await mine.arun(self._plan(operation, model, context))
+            return await mine.arun(self._plan(operation, model, context, joins=True))
         if kept(operation, model, context):
             asked, whose, plan = self._asked(operation, model, context)
             return await model.cache.aread(asked, whose, lambda: self._async.run(plan()))
         return await self._async.run(self._plan(operation, model, context))
 
-    def _plan(self, operation: ops.Operation, model: Model, context: Context) -> DataPlan[Any]:
+    def _plan(self, operation: ops.Operation, model: Model, context: Context, *, joins: bool = False) -> DataPlan[Any]:
         dialect, now = self.url.dialect, dt.datetime.now(dt.UTC)
         if isinstance(operation, ops.Read | ops.List) and operation.include:
             return related.plan(operation, self.models, lambda each, of: perform(each, of, context, dialect, now))
-        return perform(operation, model, context, dialect, now)
+        return perform(operation, model, context, dialect, now, joins=joins)
 
     def _asked(
         self, operation: ops.Operation, model: Model, context: Context

@@ -20,14 +20,29 @@ from kailash.context import ANONYMOUS, Context, current, settled
 
 
 def perform(
-    operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime
+    operation: ops.Operation,
+    model: Model,
+    context: Context,
+    dialect: Dialect,
+    now: dt.datetime,
+    *,
+    joins: bool = False,
 ) -> DataPlan[Any]:
-    """Return the plan of *operation* as the model's policies let it run; *now* is the time it writes, in UTC."""
-    return planned(rewrites.apply(operation, model, context, now), model, context, dialect, now)
+    """Return the plan of *operation* as the model's policies let it run; *now* is the time it writes, in UTC.
+
+    joins: whether it runs in a transaction with others.
+    """
+    return planned(rewrites.apply(operation, model, context, now), model, context, dialect, now, joins=joins)
 
 
 def planned(
-    operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime
+    operation: ops.Operation,
+    model: Model,
+    context: Context,
+    dialect: Dialect,
+    now: dt.datetime,
+    *,
+    joins: bool = False,
 ) -> DataPlan[Any]:
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
@@ -36,7 +51,8 @@ def planned(
     if model.teller is not None and (writes or model.spec.options.multi_tenant):
         whose = current() if context is ANONYMOUS else settled(context)
         if writes:
-            plan, deeds = model.teller.tell(plan, operation, whose, dialect, now), model.teller.deeds()
+            plan = model.teller.tell(plan, operation, whose, dialect, now, joins=joins)
+            deeds = model.teller.deeds()
         if model.spec.options.multi_tenant and whose.tenant is None:
             plan = model.teller.tell_of_all(plan, operation, whose, now)
     if model.walled:

@@ -1,7 +1,8 @@
 """A plan whose writes tell who made them.
 
-PostgreSQL: each writing statement also sets `triggers.SETTING`, for its transaction. SQLite: each writing effect
-carries what the connection's triggers ask for. Neither costs a round trip.
+PostgreSQL: each writing statement also sets `triggers.SETTING`, for its transaction, where its triggers ask for that:
+who writes is of interest to an audit and a history alone. SQLite: each writing effect carries what the connection's
+triggers ask for. Neither costs a round trip.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataflow.effects import DataPlan, Deeds, Effect, Load, Query, Repeat, Told
 from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
 from dataflow.model import moments, naming
-from dataflow.model.spec import ModelSpec
+from dataflow.model.spec import TENANT, ModelSpec
 from dataflow.operations import values as ops
 from dataflow.operations.dialect import Dialect
 from kailash._lazy import Late
@@ -70,6 +71,9 @@ class Teller:
         self._made, self.on_connections, self._loads = on_connections, on_connections, loads
         self._asked, self._own = own, own
         self._ledgers: tuple[Ledger, ...] = () if ledger is None else (ledger,)
+        self._along: tuple[Teller, ...] = (self,)
+        self.asks_who = keeper is not None or (ledger is not None and ledger.audited)
+        self._of_tenants = ledger is None or TENANT in ledger.spec.by_name
 
     def carry(self, others: Sequence[Teller]) -> None:
         """Tell also of the records of *others*, which a foreign key deletes or changes with those of this model."""
@@ -77,6 +81,7 @@ class Teller:
         self.on_connections = tuple([statement for each in tellers for statement in each._made])
         self._own = tuple([name for each in tellers for name in each._asked])
         self._ledgers = tuple([each.ledger for each in tellers if each.ledger is not None])
+        self._along = tuple(tellers)
 
     def deeds(self) -> Deeds:
         """Return what is to be done after the commit of a write that begins now."""
@@ -96,9 +101,18 @@ class Teller:
         return self.ledger is not None
 
     def tell(
-        self, plan: DataPlan[T], operation: ops.Operation, context: Context, dialect: Dialect, now: dt.datetime
+        self,
+        plan: DataPlan[T],
+        operation: ops.Operation,
+        context: Context,
+        dialect: Dialect,
+        now: dt.datetime,
+        *,
+        joins: bool,
     ) -> DataPlan[T]:
-        """Return *plan* with its writes told."""
+        """Return *plan* with its writes told. joins: whether it joins a transaction, where others have told."""
+        if dialect == "postgresql" and not self._is_asked(whose=joins or context.tenant is not None):
+            return plan
         request = context.request_id or None
         does = "revert" if getattr(operation, "revert", None) is not None else _NAMES[type(operation)]
         if dialect == "postgresql":
@@ -106,6 +120,13 @@ class Teller:
             return through(plan, partial(_on_postgresql, f'{{"{msgspec.to_builtins(now)}",{who}}}'))
         values = (moments.text(now), context.tenant, context.principal, context.channel, request, does)
         return through(plan, partial(_on_sqlite, Told(self.on_connections, values, self._loads, self._own)))
+
+    def _is_asked(self, *, whose: bool) -> bool:
+        """Whether a trigger asks for anything: who writes; or for which tenant, where records have none."""
+        for each in self._along:  # noqa: SIM110 - for each write, and a generator takes twice as long
+            if each.asks_who or (whose and not each._of_tenants):
+                return True
+        return False
 
     def tell_of_all(
         self, plan: DataPlan[T], operation: ops.Operation, context: Context, now: dt.datetime

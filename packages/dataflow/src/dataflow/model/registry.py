@@ -34,8 +34,8 @@ class Teller(Protocol):
     def deeds(self) -> tuple[Callable[[], None], ...]:
         """Return what is to be done after the commit of a write that begins now."""
 
-    def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime) -> Any:
-        """Return *plan* with its writes told."""
+    def tell(self, plan: Any, operation: Any, context: Context, dialect: Any, now: dt.datetime, *, joins: bool) -> Any:
+        """Return *plan* with its writes told. joins: whether it joins a transaction."""
 
     def tell_of_all(self, plan: Any, operation: Any, context: Context, now: dt.datetime) -> Any:
         """Return *plan*, which concerns the records of every tenant, with that told."""

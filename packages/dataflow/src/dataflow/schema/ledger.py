@@ -40,6 +40,8 @@ _THERE: Final = {
     f" AND {_OURS}",
 }
 
+_WHO: Final = (f"{triggers.PREFIX}_a_", f"{keeping.PREFIX}_")  # triggers that ask who writes
+
 _LOOKING: Final = {
     "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     f" AND relname IN ('{looking.SEEN}', '{looking.LOOKS}')",
@@ -121,6 +123,7 @@ def _triggers(teller: Teller, schema: str | None, names: set[tuple[str, str]]) -
     statements = []
     if teller.ledger is not None:
         known = {name for table, name in names if table == teller.ledger.spec.table}
+        teller.asks_who |= any(name.startswith(_WHO) for name in known)  # another program's, if not its own
         for kind in triggers.KINDS:
             statements += _of_kind(teller.ledger, schema, kind, {name for name in known if _tells(name)})
     if teller.keeper is not None:

@@ -104,6 +104,41 @@ def test_what_a_write_says_of_itself_ends_with_it(postgres_url: str) -> None:
         assert ours.after is not None and ours.after["name"] == created["name"] == 'it\'s 100% \\ "ours"; --'
 
 
+def test_of_a_change_that_nobody_audits_it_is_not_kept_who_made_it(postgres_url: str) -> None:
+    with _database(postgres_url, audited=False) as db:
+        db.express_sync.create("Product", {"name": "one"})
+        with db.connection() as connection:
+            connection.ask("UPDATE products SET name = 'theirs'")
+            kept = connection.ask("SELECT actor, channel, request_id, operation, tenant FROM dataflow_changes")
+
+        assert kept == [(None,) * 5] * 2
+        assert _names(db) == ["one", "theirs"]
+
+
+def test_a_write_is_not_told_for_the_tenant_of_another_of_its_transaction(postgres_url: str) -> None:
+    """The model has no tenants, and what the transaction was told stays with it to the end."""
+    with _database(postgres_url, audited=False) as db:
+        create = db.express_sync.create
+        with db.transaction_sync():
+            with db.tenant("acme"):
+                create("Product", {"name": "one"})
+            create("Product", {"name": "two"})
+            with db.tenant("globex"):
+                create("Product", {"name": "three"})
+        create("Product", {"name": "four"})
+
+        assert [event.tenant for event in db.feed.read()] == ["acme", None, "globex", None]
+
+
+def test_a_program_that_asks_for_less_says_to_the_audit_of_another_who_writes(shop: DataFlow) -> None:
+    shop.prepare()
+
+    with _database(shop.options.database_url, audited=False) as other:
+        other.express_sync.create("Product", {"name": "two"})
+
+    assert [(entry.channel, entry.operation) for entry in shop.audit.query()] == [("python", "create")]
+
+
 def test_a_program_that_asks_for_less_does_not_end_the_audit_of_another(shop: DataFlow) -> None:
     shop.express_sync.create("Product", {"name": "one"})
 
