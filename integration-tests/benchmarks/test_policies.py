@@ -51,6 +51,8 @@ def db(database_url: str) -> Iterator[DataFlow]:
         "Owned": {"multi_tenant": True, "soft_delete": True},
         "ByHand": {},
         "Told": {"feed": True},
+        "Mine": {"multi_tenant": True},
+        "MineTold": {"multi_tenant": True, "feed": True},
         "Audited": {"audit_log": True},
         "Kept": {"audit_log": True, "multi_tenant": True},
     }
@@ -99,6 +101,7 @@ def measured(
     operation: str,
     ours: tuple[DataFlow, str],
     beside: str,
+    tenant: str | None = "acme",
     **held: Any,
 ) -> harness.Line:
     """Return the line of *operation* on ours, beside the same one on the model *beside* of *db*."""
@@ -106,13 +109,14 @@ def measured(
     what = f"{operation}, {model.lower()} beside {beside.lower()}, {'blocking' if blocking else 'asyncio'}, "
     what += {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[db.url.dialect]
     held = {"calls": CALLS, "rounds": ROUNDS, "paired": True, **held}
+    acting = contextlib.nullcontext() if tenant is None else db.tenant(tenant)
     if blocking:
-        with db.tenant("acme"):
+        with acting:
             one, other = Calls(mine.express_sync, operation).on(model), Calls(db.express_sync, operation).on(beside)
             return harness.compare(what, one, other, **held)
 
     async def measure() -> harness.Line:
-        async with db.tenant("acme"):
+        async with acting:
             one, other = Calls(mine.express, operation).on(model), Calls(db.express, operation).on(beside)
             line = await harness.acompare(what, one, other, **held)
         await mine.close_async()
@@ -138,8 +142,11 @@ def test_audit(blocking: bool, db: DataFlow, loop: asyncio.Runner, record: Recor
     record(measured(db, blocking, loop, "create", (db, "Audited"), "Plain", reach=1.6, aim=1.4))
 
 
-def test_a_write_that_is_told(blocking: bool, db: DataFlow, loop: asyncio.Runner, record: Record) -> None:
-    line = measured(db, blocking, loop, "create", (db, "Told"), "Plain", reach=1.6, aim=1.4)
+@pytest.mark.parametrize(("tenant", "told", "beside"), [(None, "Told", "Plain"), ("acme", "MineTold", "Mine")])
+def test_a_write_that_is_told(
+    tenant: str | None, told: str, beside: str, blocking: bool, db: DataFlow, loop: asyncio.Runner, record: Record
+) -> None:
+    line = measured(db, blocking, loop, "create", (db, told), beside, tenant, reach=1.6, aim=1.4)
     record(harness.added(line, reach=TOLD, aim=TOLD / 2))
 
 
@@ -149,12 +156,9 @@ def test_a_write_that_is_told_beside_the_least_there_can_be(
     with db.connection() as connection:
         for statement in outbox.statements("by_hands", db.url.dialect):
             connection.ask(statement)
-    record(
-        harness.added(
-            measured(db, blocking, loop, "create", (db, "ByHand"), "Plain", reach=1.6), reach=TOLD, aim=TOLD / 2
-        )
-    )
-    record(measured(db, blocking, loop, "create", (db, "Told"), "ByHand", reach=1.2, aim=1.1))
+    by_hand = measured(db, blocking, loop, "create", (db, "ByHand"), "Plain", None, reach=1.6)
+    record(harness.added(by_hand, reach=TOLD, aim=TOLD / 2))
+    record(measured(db, blocking, loop, "create", (db, "Told"), "ByHand", None, reach=1.2, aim=1.1))
 
 
 def test_everything(blocking: bool, db: DataFlow, loop: asyncio.Runner, record: Record) -> None:

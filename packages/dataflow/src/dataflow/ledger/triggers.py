@@ -280,5 +280,5 @@ def _insert(
 ) -> str:
     """Return the statement that writes a change, as far as where it comes from."""
     values = [literal(spec.name), event, f"coalesce({key_of(spec, row)}, '')", *records, str(int(audited))]
-    values += [told[0], tenant_of(spec, row, told[1]), *told[2:]]
-    return f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) SELECT {', '.join(values)}"
+    values += [told[0], tenant_of(spec, row, told[1]), *(told[2:] if audited else ())]
+    return f"INSERT INTO {TABLE} ({', '.join(COLUMNS[: len(values)])}) SELECT {', '.join(values)}"
