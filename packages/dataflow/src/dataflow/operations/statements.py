@@ -376,7 +376,7 @@ def _literal(number: int) -> sa.ColumnElement[int]:
 
 
 def _chosen(model: Model, where: Where, *, by_id: bool) -> list[sa.ColumnElement[bool]]:
-    condition = [render.condition(model.table, where)] if where.shape != render.NOTHING_ASKED else []
+    condition = [render.condition(model.table, where, by_id=by_id)] if where.shape != render.NOTHING_ASKED else []
     if not by_id:
         return condition
     return [model.table.c.id == sa.bindparam(binding.ID, type_=model.table.c.id.type), *condition]
