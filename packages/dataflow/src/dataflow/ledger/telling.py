@@ -113,12 +113,12 @@ class Teller:
         """Return *plan* with its writes told. joins: whether it joins a transaction, where others have told."""
         if dialect == "postgresql" and not self._is_asked(whose=joins or context.tenant is not None):
             return plan
-        request = context.request_id or None
+        at, request = moments.text(now), context.request_id or None
         does = "revert" if getattr(operation, "revert", None) is not None else _NAMES[type(operation)]
         if dialect == "postgresql":
             who = _items(context.tenant, context.principal, context.channel, request, does)
-            return through(plan, partial(_on_postgresql, f'{{"{msgspec.to_builtins(now)}",{who}}}'))
-        values = (moments.text(now), context.tenant, context.principal, context.channel, request, does)
+            return through(plan, partial(_on_postgresql, f'{{"{at}",{who}}}'))
+        values = (at, context.tenant, context.principal, context.channel, request, does)
         return through(plan, partial(_on_sqlite, Told(self.on_connections, values, self._loads, self._own)))
 
     def _is_asked(self, *, whose: bool) -> bool:
