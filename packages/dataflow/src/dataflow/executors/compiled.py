@@ -14,6 +14,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from dataflow.effects import FIRST, UNREAD, WHOLE, Query, Repeat, Row
 from kailash._lazy import Late
 
@@ -95,7 +97,8 @@ class Compiler:
             return self._text(statement, query, numbers)
         command, bind, alone = first
         compiled = self._text(alone, query, numbers, f"{command} %s; ", bind)
-        compiled.single = partial(self._text, statement, query)
+        blank = replace(query, values=dict.fromkeys(query.values))  # what a user has written is kept by nobody
+        compiled.single = partial(self._text, statement, blank)
         return compiled
 
     def _text(
