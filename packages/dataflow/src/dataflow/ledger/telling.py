@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from dataflow.effects import DataPlan, Deeds, Effect, Load, Query, Repeat, Told
+from dataflow.effects import DataPlan, Deeds, Effect, Load, Query, Repeat, Told, ask
 from dataflow.ledger import everybody, triggers
 from dataflow.ledger.keeping import Keeper
 from dataflow.model import moments, naming
@@ -142,7 +142,7 @@ def _on_sqlite(told: Told, effect: Effect) -> DataPlan[Any]:
     match effect:
         case Query(writes=True) | Repeat() | Load(temporary=None):
             effect = replace(effect, told=told)
-    return (yield effect)
+    return (yield from ask(effect))
 
 
 def _on_postgresql(told: str, effect: Effect) -> DataPlan[Any]:
@@ -152,8 +152,8 @@ def _on_postgresql(told: str, effect: Effect) -> DataPlan[Any]:
         effect = Query((BIND, effect.shape), partial(_telling, effect.build), values, True, effect.guarded)
     elif type(effect) is Load and effect.temporary is None:
         # COPY takes no expression: the setting goes before it; the plan has begun a transaction.
-        yield Query((BIND, "load"), _setting, {BIND: told}, writes=True)
-    return (yield effect)
+        yield from ask(Query((BIND, "load"), _setting, {BIND: told}, writes=True))
+    return (yield from ask(effect))
 
 
 def _telling(build: Callable[[], Any]) -> Any:
