@@ -139,9 +139,10 @@ class Teller:
 
 def _on_sqlite(told: Told, effect: Effect) -> DataPlan[Any]:
     """Ask for *effect*; one that writes says *told*."""
-    match effect:
-        case Query(writes=True) | Repeat() | Load(temporary=None):
-            effect = replace(effect, told=told)
+    if type(effect) is Query:  # the commonest by far
+        effect = replace(effect, told=told) if effect.writes else effect
+    elif type(effect) is Repeat or (type(effect) is Load and effect.temporary is None):
+        effect = replace(effect, told=told)
     return (yield from ask(effect))
 
 
