@@ -24,31 +24,19 @@ KINDS: Final[tuple[type, ...]] = get_args(ops.Operation)
 
 def apply(operation: ops.Operation, model: Model, context: Context, now: dt.datetime) -> ops.Operation:
     """Return *operation* as the model's policies let it run. Raises: TenantRequiredError, InvalidTenantError."""
-    rewrites: Mapping[type, Rewrite] | None = model.rewrites
+    rewrites = model.rewrites
     if rewrites is None:
         rewrites = model.rewrites = of_model(model.spec)
-    rewrite = rewrites.get(type(operation))
-    return operation if rewrite is None else rewrite(operation, context, now)
+    for rewrite in rewrites[type(operation)]:
+        operation = rewrite(operation, context, now)
+    return operation
 
 
-def of_model(spec: ModelSpec) -> Mapping[type, Rewrite]:
-    """Return ``{kind of operation: what the policies make of it, in order}``; without a kind that stays as it is."""
+def of_model(spec: ModelSpec) -> Mapping[type, tuple[Rewrite, ...]]:
+    """Return ``{kind of operation: its rewrites, in order}``."""
     policies = [policy.rewrites(spec) for policy in ORDER]
     found = {kind: tuple([policy[kind] for policy in policies if kind in policy]) for kind in KINDS}
-    return {kind: _creating(found[kind]) if kind is ops.Create else _one(found[kind]) for kind in KINDS if found[kind]}
-
-
-def _one(rewrites: tuple[Rewrite, ...]) -> Rewrite:
-    """Return all of them as one."""
-    if len(rewrites) == 1:
-        return rewrites[0]
-
-    def rewrite(operation: Any, context: Context, now: dt.datetime) -> Any:
-        for each in rewrites:
-            operation = each(operation, context, now)
-        return operation
-
-    return rewrite
+    return {**found, ops.Create: (_creating(found[ops.Create]),) if found[ops.Create] else ()}
 
 
 def _creating(additions: tuple[Rewrite, ...]) -> Rewrite:
