@@ -20,13 +20,7 @@ from kailash.context import ANONYMOUS, Context, current, settled
 
 
 def perform(
-    operation: ops.Operation,
-    model: Model,
-    context: Context,
-    dialect: Dialect,
-    now: dt.datetime,
-    *,
-    joins: bool = False,
+    operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime, *, joins: bool = False
 ) -> DataPlan[Any]:
     """Return the plan of *operation* as the model's policies let it run; *now* is the time it writes, in UTC.
 
@@ -36,13 +30,7 @@ def perform(
 
 
 def planned(
-    operation: ops.Operation,
-    model: Model,
-    context: Context,
-    dialect: Dialect,
-    now: dt.datetime,
-    *,
-    joins: bool = False,
+    operation: ops.Operation, model: Model, context: Context, dialect: Dialect, now: dt.datetime, *, joins: bool = False
 ) -> DataPlan[Any]:
     """Return the plan of *operation*, which policy has rewritten, with what is told and made old by it."""
     plan = plans.plan(operation, model, dialect)
