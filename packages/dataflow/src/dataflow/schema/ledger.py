@@ -120,6 +120,7 @@ def _missing(connection: Connection, tellers: list[Teller], *, anybody: bool, ma
 
 
 def _triggers(teller: Teller, schema: str | None, names: set[tuple[str, str]]) -> list[str]:
+    """Return the statements that make what is missing; *teller* learns whether one that is there asks who writes."""
     statements = []
     if teller.ledger is not None:
         known = {name for table, name in names if table == teller.ledger.spec.table}
