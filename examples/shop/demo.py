@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -151,8 +152,6 @@ def command(words: list[str]) -> bool:
 
 def tools(url: str) -> bool:
     """List and call tools over MCP, with the SDK's own client, and show it."""
-    import asyncio
-
     from mcp.client import Client
 
     async def talk() -> bool:

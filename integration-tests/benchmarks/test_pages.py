@@ -10,6 +10,7 @@ import psycopg2
 
 from benchmarks import harness, programs
 from dataflow import DataFlow
+from dataflow.query import ordering
 
 Record = Callable[[harness.Line], None]
 
@@ -50,8 +51,6 @@ def test_a_keyset_page_in_the_middle(postgres_shop: tuple[DataFlow, str], record
 
 
 def _cursor_at(db: DataFlow, id: int) -> str:
-    from dataflow.query import ordering
-
     return ordering.encode_cursor(ordering.total(()), {"id": id})
 
 

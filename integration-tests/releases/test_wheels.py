@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 import subprocess
@@ -178,8 +179,6 @@ def rewritten(wheel: Path, name: str, content: bytes | None, into: Path) -> Path
 
 def with_record(wheel: Path, name: str, content: bytes, into: Path) -> Path:
     """Return a copy of *wheel* in which a file is another and RECORD agrees: a careful attacker's."""
-    import base64  # what one who forges a RECORD needs
-
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
     with zipfile.ZipFile(wheel) as archive:
         (record,) = (each for each in archive.namelist() if each.endswith("/RECORD"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import colorsys
 import logging
 import os
 import signal
@@ -93,8 +95,6 @@ def test_a_module_that_is_loaded_is_used_as_it_is(tmp_path: Path, monkeypatch: p
 
     discover(tmp_path, offered)
 
-    import builtins
-
     assert builtins.d_once == 1  # type: ignore[attr-defined]
     assert d_once.greeting.name in offered.names
 
@@ -132,7 +132,7 @@ def test_a_refused_name_is_one_warning(tmp_path: Path) -> None:
 
 def test_a_file_that_is_named_as_another_module_is_skipped(tmp_path: Path) -> None:
     written(tmp_path, colorsys=GOOD)
-    import colorsys  # noqa: F401 - the one of the standard library
+    assert colorsys.__name__ == "colorsys"  # that of the standard library is loaded
 
     (found,) = discover(tmp_path, Offered())
 

@@ -12,6 +12,7 @@ import pytest
 
 from kailash import WorkflowBuilder
 from kailash.errors import RunInProgressError
+from kailash.nodes.base import NodeType, type_of
 from kailash.runtime.record import RunRecord
 from kailash.runtime.sqlite_store import SQLiteRunStore
 from nexus import Nexus
@@ -198,8 +199,6 @@ def test_a_run_is_taken_over_when_its_owner_is_no_more(path: Path) -> None:
 async def test_nothing_is_written_for_what_only_reads_or_is_not_durable(shop: Shop, path: Path) -> None:
     def look() -> dict[str, int]:
         return {"seen": 1}
-
-    from kailash.nodes.base import NodeType, type_of
 
     reading = WorkflowBuilder()
     plain = type_of(look)

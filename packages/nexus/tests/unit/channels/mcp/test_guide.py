@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,6 @@ THREE = ["database_describe_tool", "database_execute_tool", "database_search_too
 
 
 def problem(result: mcp_types.CallToolResult) -> dict[str, Any]:
-    import json
-
     assert result.is_error
     first = result.content[0]
     assert isinstance(first, mcp_types.TextContent)
